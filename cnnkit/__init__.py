@@ -21,6 +21,7 @@ if TYPE_CHECKING:
         data,
         distributed,
         evaluation,
+        func,
         functional,
         hub,
         inspection,
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
         train,
         transfer_learning,
         utils,
+        version,
     )
     from cnnkit.amp import autocast, get_autocast_dtype, is_autocast_enabled
     from cnnkit.autograd import (
@@ -52,9 +54,11 @@ if TYPE_CHECKING:
         set_grad_enabled,
         tensor,
     )
+    from cnnkit.autograd.anomaly import is_anomaly_enabled
     from cnnkit.autograd.constants import *
     from cnnkit.autograd.creation import *
     from cnnkit.autograd.functions import *
+    from cnnkit.autograd.in_place_functions import *
     from cnnkit.backends import (
         can_cast,
         device,
@@ -70,7 +74,9 @@ if TYPE_CHECKING:
         set_num_threads,
         use,
     )
+    from cnnkit.backends.algorithms import *
     from cnnkit.backends.named_dtypes import *
+    from cnnkit.backends.printing import set_printoptions
     from cnnkit.capturing import capture
     from cnnkit.comparing import compare
     from cnnkit.functional import (
@@ -111,16 +117,17 @@ if TYPE_CHECKING:
     from cnnkit.inspection import conv_as_matrix, explain, summary
     from cnnkit.jit import compile
     from cnnkit.profiling import profile
-    from cnnkit.random import Generator, initial_seed, manual_seed
+    from cnnkit.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
     from cnnkit.serialization import load, save
     from cnnkit.transfer_learning import features_at, transfer
+    from cnnkit.utils.checkpoint import checkpoint
 
 __version__ = "0.1.0"
 _MODULES = frozenset({
     "accelerator", "advise", "amp", "attribution", "autograd", "backends", "capturing", "comparing",
-    "conformance", "cuda", "data", "distributed", "evaluation", "functional", "hub", "inspection", "jit",
-    "linalg", "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors",
-    "serialization", "shapes", "train", "transfer_learning", "utils", "xp",
+    "conformance", "cuda", "data", "distributed", "evaluation", "func", "functional", "hub", "inspection",
+    "jit", "linalg", "models", "nn", "ops", "optim", "plot", "profiling", "random", "report", "safetensors",
+    "serialization", "shapes", "train", "transfer_learning", "utils", "version", "xp",
     "onnx", "sklearn",  # not in __all__: they need packages that are optional
 })
 # name -> module that defines it; looked up on first use, so that `import cnnkit` imports nothing else.
@@ -133,6 +140,15 @@ _DEFINED_IN = {name: module for module, names in {
         DoubleTensor FloatTensor HalfTensor IntTensor LongTensor ShortTensor""",
     "autograd.constants": """Size channels_last channels_last_3d contiguous_format e inf nan newaxis pi
         preserve_format strided""",
+    "autograd.in_place_functions": """
+        abs_ acos_ acosh_ addmv_ arccos_ arccosh_ arcsin_ arcsinh_ arctan_ arctanh_ asin_ asinh_ atan_
+        atanh_ ceil_ clamp_ clamp_max_ clamp_min_ clip_ cos_ cosh_ deg2rad_ detach_ erf_ erfc_ exp2_
+        exp_ expm1_ fill_ fix_ floor_ frac_ index_put_ log10_ log1p_ log2_ log_ logit_ nan_to_num_ neg_
+        negative_ rad2deg_ reciprocal_ round_ rsqrt_ sigmoid_ sin_ sinc_ sinh_ sqrt_ square_ tan_ tanh_
+        trunc_ xlogy_ zero_""",
+    "backends.algorithms": """are_deterministic_algorithms_enabled get_float32_matmul_precision
+        set_float32_matmul_precision use_deterministic_algorithms""",
+    "backends.printing": "set_printoptions",
     "backends": """can_cast device dtype finfo get_default_dtype get_num_threads iinfo precision promote_types
         result_type set_default_dtype set_num_threads use""",
     "backends.named_dtypes": """bfloat16 bool cdouble cfloat complex128 complex64 double float float16 float32
@@ -147,9 +163,11 @@ _DEFINED_IN = {name: module for module, names in {
     "inspection": "explain summary conv_as_matrix",
     "profiling": "profile",
     "jit": "_assert compile",
-    "random": "Generator initial_seed manual_seed",
+    "random": "Generator get_rng_state initial_seed manual_seed set_rng_state",
+    "autograd.anomaly": "is_anomaly_enabled",
     "serialization": "load save",
     "transfer_learning": "features_at transfer",
+    "utils.checkpoint": "checkpoint",
 }.items() for name in names.split()}
 # `from cnnkit import *` leaves Python's own types as they are
 _NAMES = {"__version__", *_MODULES, *_DEFINED_IN} - {"onnx", "sklearn", "bool", "float", "int", "_assert"}

@@ -10,8 +10,8 @@ import difflib
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-__all__ = ["DTYPE", "FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR", "Elsewhere",
-           "attribute_error", "is_defined", "missing"]
+__all__ = ["CUDA", "DTYPE", "FUNCTIONAL", "LINALG", "MODULE", "NAMESPACE", "NN", "OPTIM", "TENSOR",
+           "Elsewhere", "attribute_error", "is_defined", "missing"]
 
 
 def _same(names: str, advice: str) -> dict[str, str]:
@@ -29,6 +29,11 @@ TENSOR: Mapping[str, str] = {
     **_same("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "as_strided": "use unfold(dimension, size, step), narrow(dim, start, length) or an index",
+    "set_": "write x.data = other, which gives x the other's values",
+    **_same("storage untyped_storage",
+            "the memory is the array library's own: x.array is the array, x.nbytes its size"),
+    "data_ptr": "no array is changed in place, so an address says little: compare Tensors with `is`",
+    **_same("resize_ resize_as_", "a Tensor keeps its size: use x.reshape(...), or x.new_empty(size)"),
     # NumPy's and CuPy's, whose functions ask for them too
     "astype": f"use x.to(dtype); {_ARRAYS}", "flags": f"use x.is_contiguous(); {_ARRAYS}",
     "copy": f"use x.clone(); {_ARRAYS}", "ptp": f"use x.max() - x.min(); {_ARRAYS}",
@@ -46,11 +51,26 @@ MODULE: Mapping[str, str] = {
     "evaluate": "use cnnkit.train.evaluate(model, ...)", "summary": "use cnnkit.summary(model, ...)",
     "save": "use cnnkit.models.save_model(model, ...)",
 }
+CUDA: Mapping[str, str] = {
+    "Event": "measure with time.perf_counter() around cnnkit.cuda.synchronize()",
+    **_same("Stream stream current_stream",
+            "cnnkit uses CuPy's current stream: with cupy.cuda.Stream() chooses another"),
+    **_same("get_device_properties get_device_capability", "cupy.cuda.Device() knows them"),
+    **_same("FloatTensor LongTensor DoubleTensor HalfTensor ByteTensor",
+            "use cnnkit.{0}(...).cuda()"),
+}
 NAMESPACE: Mapping[str, str] = {
     **_same("cholesky det inverse logdet lu pinverse qr slogdet svd",
             "decompositions are not computed here: numpy.linalg takes x.numpy(), without gradients"),
     "as_strided": "use the Tensor's unfold(dimension, size, step), cnnkit.narrow or an index",
     "set_default_device": "use cnnkit.use",
+    "fft": "it is out of scope: Tensors with gradients are real, and Fourier transforms are complex; "
+           "numpy.fft takes x.numpy(), without gradients",
+    **_same("complex view_as_complex view_as_real stft istft",
+            "it is out of scope: Tensors with gradients are real numbers"),
+    "profiler": "use cnnkit.profile", "testing": "use numpy.testing with x.numpy()",
+    "special": "its functions are cnnkit's own: cnnkit.erf, cnnkit.logit, cnnkit.xlogy",
+    "vmap": "write the function for a batch: all functions here take axes before their own",
     "distributions": f"{_OUT_OF_SCOPE}. Draws: cnnkit.randn, rand, normal, bernoulli, multinomial",
     **_same("""multiprocessing sparse quantization ao fx futures export
             sparse_coo_tensor quantize_per_tensor""", _OUT_OF_SCOPE),
@@ -60,6 +80,7 @@ NN: Mapping[str, str] = {
             TransformerEncoderLayer TransformerDecoderLayer MultiheadAttention AdaptiveLogSoftmaxWithLoss""",
             _LAYERS),
     **_same("quantized quantizable qat", _OUT_OF_SCOPE),
+    "CrossMapLRN2d": "use LocalResponseNorm: PyTorch's CrossMapLRN2d keeps channel 0 in later sums",
     "DistributedDataParallel": "use cnnkit.nn.parallel.DistributedDataParallel",
 }
 FUNCTIONAL: Mapping[str, str] = {

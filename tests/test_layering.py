@@ -14,10 +14,10 @@ PLUGINS = Path(__file__).parent.parent / "backends"
 LIBRARIES = {"numpy", "cupy", "torch", "jax", "array_api_strict", "array_api_compat"}
 NAMES = {"cupy", "torch", "jax", "array-api-strict", "emulator"}  # and "numpy", which names host arrays too
 ORDER = ["storage", "foreign", "suggestions", "jit", "shapes", "backends", "random", "ops", "autograd",
-         "amp", "cuda", "accelerator", "xp", "linalg", "distributed", "functional", "nn", "optim",
-         "capturing", "safetensors", "serialization", "hub", "data", "utils", "evaluation", "models", "onnx",
-         "attribution", "inspection", "plot", "profiling", "comparing", "train", "transfer_learning",
-         "advise", "conformance", "report", "sklearn", "cli", "__main__"]
+         "amp", "cuda", "accelerator", "version", "xp", "linalg", "distributed", "functional", "nn", "func",
+         "optim", "capturing", "safetensors", "serialization", "hub", "data", "utils", "evaluation", "models",
+         "onnx", "attribution", "inspection", "plot", "profiling", "comparing", "train",
+         "transfer_learning", "advise", "conformance", "report", "sklearn", "cli", "__main__"]
 AGNOSTIC = ["ops", "autograd", "linalg", "functional", "nn", "optim", "evaluation", "models", "train"]
 TRANSFORMS = [path for path in sorted((ROOT / "data" / "transforms").glob("*.py"))
               if path.name != "picture.py"]  # on any device
@@ -27,6 +27,7 @@ PROBES = {  # file -> the attributes that it may look up by name
                    "stride", "strides", "toarray"},
     "capturing/captured.py": {"strides", "__name__", "__qualname__"},  # of any library's array, any function
     "capturing/dependencies.py": {"__dict__"},  # of what a function names
+    "utils/data/collating.py": {"_fields"},  # of a named tuple
     "capturing/results.py": {"_fields"},  # of named tuples
     "data/transforms/normalize.py": {"tolist"},  # arrays have it, numbers and lists do not
     "evaluation/counting.py": {"count_nonzero"},  # of an array's library

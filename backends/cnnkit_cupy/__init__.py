@@ -158,6 +158,13 @@ class CupyBackend(Backend):
             return (f"arrays use {_bytes(pool.used_bytes())} of {_bytes(pool.total_bytes())} that "
                     f"the pool holds{f', at most {_bytes(limit)}' if limit else ''}; {available}")
 
+    def memory_bytes(self) -> tuple[int, int]:
+        import cupy
+
+        with self._chosen():
+            pool: Any = getattr(cupy.cuda.get_allocator(), "__self__", None)
+            return (pool.used_bytes(), pool.total_bytes()) if hasattr(pool, "used_bytes") else (0, 0)
+
     def to_numpy(self, array: Any) -> np.ndarray:
         with array.device:  # so that it waits for that device's stream
             return array.get()

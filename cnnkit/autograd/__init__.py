@@ -4,6 +4,7 @@ No module here is called ``tensor``: imported, it would hide the function `tenso
 """
 
 from cnnkit.autograd import functional
+from cnnkit.autograd.anomaly import detect_anomaly, is_anomaly_enabled, set_detect_anomaly
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.checking import gradcheck, gradgradcheck
 from cnnkit.autograd.creation import tensor
@@ -16,6 +17,7 @@ from cnnkit.autograd.tape import is_grad_enabled
 from cnnkit.autograd.tensors import Tensor
 from cnnkit.autograd.variable import Variable
 
-__all__ = ["Function", "Tensor", "Variable", "apply", "apply_to", "backward", "enable_grad", "from_dlpack",
-           "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode", "is_grad_enabled", "no_grad",
-           "set_grad_enabled", "tensor"]
+__all__ = ["Function", "Tensor", "Variable", "apply", "apply_to", "backward", "detect_anomaly",
+           "enable_grad", "from_dlpack", "functional", "grad", "gradcheck", "gradgradcheck", "inference_mode",
+           "is_anomaly_enabled", "is_grad_enabled", "no_grad", "set_detect_anomaly", "set_grad_enabled",
+           "tensor"]

@@ -27,6 +27,7 @@ from cnnkit.autograd.functions.extremes import ExtremeMethods
 from cnnkit.autograd.functions.filled import FilledMethods
 from cnnkit.autograd.functions.limits import LimitMethods
 from cnnkit.autograd.functions.logic import LogicMethods
+from cnnkit.autograd.functions.memory import MemoryMethods
 from cnnkit.autograd.functions.moving import MovingMethods
 from cnnkit.autograd.functions.norms import NormMethods
 from cnnkit.autograd.functions.parts import PartsMethods
@@ -55,9 +56,10 @@ __all__ = ["Tensor"]
 class Tensor(Exchange, AsPython, Differentiation, ActivationMethods, ArithmeticMethods, ComparisonMethods,
              ConversionMethods, CountingMethods, CreationMethods, DiagonalMethods, DifferenceMethods,
              DrawnMethods, ExponentialMethods, ExtremeMethods, FilledMethods, InPlaceMethods, LimitMethods,
-             LogicMethods, MovingMethods, NormMethods, PartsMethods, ProductMethods, PuttingMethods,
-             RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods, SelectingMethods,
-             SortingMethods, SplittingMethods, SpreadMethods, Standard, TrigonometryMethods):
+             LogicMethods, MemoryMethods, MovingMethods, NormMethods, PartsMethods, ProductMethods,
+             PuttingMethods, RearrangingMethods, ReductionMethods, RoundingMethods, ScatteringMethods,
+             SelectingMethods, SortingMethods, SplittingMethods, SpreadMethods, Standard,
+             TrigonometryMethods):
     """An array with a gradient: what user code, layers and losses work on.
 
     Wraps `array` without a copy; `tensor` makes one from numbers, lists and NumPy arrays.

@@ -16,6 +16,7 @@ from cnnkit.backends.dtypes import DTYPES, dtype_name
 from cnnkit.backends.kernel import ask
 from cnnkit.backends.order import inverse, memory_order
 from cnnkit.backends.plugins import Plugin, backend_for, kernel_tables, lock
+from cnnkit.backends.printing import text_of
 from cnnkit.backends.state import Selection, Watch, choice
 from cnnkit.backends.table import KernelTable, Tables
 
@@ -102,6 +103,10 @@ class Backend(Plugin):
         """The device memory that its arrays use, in words; empty where the library does not say."""
         return ""
 
+    def memory_bytes(self) -> tuple[int, int]:
+        """Bytes of device memory that arrays use, and that are held for them; zeros where nobody knows."""
+        return 0, 0
+
     def has_values(self, array: Array) -> bool:
         """Whether the array's values can be read: not so where they are only to be computed (`lazy`)."""
         return True
@@ -179,7 +184,7 @@ class Backend(Plugin):
 
     def text(self, array: Array, prefix: str = "") -> str:
         """The values as `repr` shows them, shortened; `prefix` is the text before them on the first line."""
-        return np.array2string(self.to_numpy(array), separator=", ", prefix=prefix, threshold=200)
+        return text_of(self.to_numpy(array), prefix)
 
     def warm_up(self, model: Any, shape: tuple[int, ...], batch: int, training: bool = True,
                 dtype: str | None = None) -> str:

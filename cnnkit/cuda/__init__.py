@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from typing import Any
 
-from cnnkit import backends, random
+from cnnkit import backends, random, suggestions
 from cnnkit.cuda import amp
 
 __all__ = ["amp", "current_device", "device_count", "empty_cache", "get_device_name", "is_available",
-           "manual_seed", "manual_seed_all", "synchronize"]
+           "manual_seed", "manual_seed_all", "max_memory_allocated", "max_memory_reserved",
+           "memory_allocated", "memory_reserved", "reset_peak_memory_stats", "set_device", "synchronize"]
 
 NAME = "cuda"
 
@@ -45,6 +46,50 @@ def current_device() -> int:
     return next((int(name) for name, native in backend.devices().items() if native == device), 0)
 
 
+def set_device(device: Any) -> None:
+    """Nothing, where the device is the one that is used; another one is chosen by `cnnkit.use`.
+
+    Raises
+    ------
+    Unavailable
+        If there is no CUDA device; the message says what to install.
+    RuntimeError
+        If the device is not the current one.
+    """
+    number, current = device if isinstance(device, int) else backends.device(device).index, current_device()
+    if number not in (None, current):
+        raise RuntimeError(f"device {number} is not the one that is used: choose it by "
+                           f"cnnkit.use('cuda:{number}'), or write device='cuda:{number}'")
+
+
+def memory_allocated(device: Any = None) -> int:
+    """Bytes that arrays use on the device; 0 without one."""
+    return backends.get(NAME).memory_bytes()[0] if is_available() else 0
+
+
+def memory_reserved(device: Any = None) -> int:
+    """Bytes that CuPy's pool holds on the device, in use or for later; 0 without a device."""
+    return backends.get(NAME).memory_bytes()[1] if is_available() else 0
+
+
+def max_memory_allocated(device: Any = None) -> int:
+    """`memory_reserved`: CuPy counts no peak, but its pool keeps what arrays have used.
+
+    `empty_cache` gives back what is not in use.
+    """
+    return memory_reserved(device)
+
+
+def max_memory_reserved(device: Any = None) -> int:
+    """`memory_reserved`, which shrinks by `empty_cache` alone."""
+    return memory_reserved(device)
+
+
+def reset_peak_memory_stats(device: Any = None) -> None:
+    """Let the next `max_memory_allocated` count from now on: give back what is not in use."""
+    empty_cache()
+
+
 def get_device_name(device: Any = None) -> str:
     """What the maker calls the device that new Tensors are made on."""
     backend, place = backends.place(NAME if device is None else backends.device(device))
@@ -71,3 +116,7 @@ def manual_seed(seed: int) -> None:
 def manual_seed_all(seed: int) -> None:
     """`cnnkit.manual_seed`: one generator serves every device."""
     random.seed(seed)
+
+
+def __getattr__(name: str) -> Any:
+    raise suggestions.attribute_error("module 'cnnkit.cuda'", name, __all__, suggestions.CUDA)

@@ -1,9 +1,11 @@
-"""Datasets: a sequence of (image, label) pairs, held in arrays or computed one by one."""
+"""Datasets: a sequence of (image, label) pairs, held in arrays or computed; parts and sums of them."""
 
 from __future__ import annotations
 
 import operator
-from collections.abc import Iterator, Sequence
+from bisect import bisect_right
+from collections.abc import Iterable, Iterator, Sequence
+from itertools import accumulate
 from typing import Any, cast
 
 import numpy as np
@@ -15,11 +17,12 @@ from cnnkit.data.host import fitting_dtype, host_array
 from cnnkit.data.layout import CHANNELS, channels_last
 from cnnkit.data.mapped import MappedRows
 from cnnkit.data.samples import stack
+from cnnkit.data.stream import is_stream
 from cnnkit.data.transforms import ToTensor
 from cnnkit.data.transforms.compose import batched_form
 from cnnkit.foreign import plain
 
-__all__ = ["ArrayDataset", "Dataset", "Subset"]
+__all__ = ["ArrayDataset", "ConcatDataset", "Dataset", "Subset"]
 
 _AS_TENSOR = ToTensor()
 _PICTURES = (np.dtype(np.uint8), np.dtype(np.uint16))
@@ -61,6 +64,10 @@ class Dataset:
     def __iter__(self) -> Iterator[tuple[Any, Any]]:
         # Python's default would go on until __getitem__ raises IndexError
         return (self[i] for i in range(len(self)))
+
+    def __add__(self, other: IndexedDataset) -> Any:
+        """The samples of both, as a `ConcatDataset`."""
+        return ConcatDataset([self, other])
 
     def batch(self, indices: Sequence[int] | np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """The images and labels of `indices` as two host arrays; override it to gather them faster."""
@@ -305,3 +312,47 @@ class Subset(Dataset):
     def pixel_values(self) -> np.ndarray | None:
         """What each pixel value becomes in a batch: see `ArrayDataset.pixel_values`."""
         return self.dataset.pixel_values() if isinstance(self.dataset, PixelTable) else None
+
+
+class ConcatDataset(Dataset):
+    """The samples of several datasets, one dataset after the other.
+
+    Attributes
+    ----------
+    datasets : list of Dataset
+    cumulative_sizes : list of int
+        How many samples there are up to the end of each.
+
+    Raises
+    ------
+    ValueError, TypeError
+        If there is no dataset, or one of them is a stream.
+
+    >>> both = ConcatDataset([["a", "b"], ["c"]])
+    >>> len(both), both[2], both[-1], both.cumulative_sizes
+    (3, 'c', 'c', [2, 3])
+    """
+
+    datasets: list[IndexedDataset]
+    cumulative_sizes: list[int]
+
+    def __init__(self, datasets: Iterable[IndexedDataset]):
+        self.datasets = list(datasets)
+        if not self.datasets:
+            raise ValueError("ConcatDataset needs at least one dataset")
+        for dataset in self.datasets:
+            if is_stream(dataset):
+                raise TypeError(f"a {type(dataset).__name__} is a stream, which has no index; ChainDataset "
+                                "joins streams")
+        self.cumulative_sizes = list(accumulate(map(len, self.datasets)))
+
+    def __len__(self) -> int:
+        return self.cumulative_sizes[-1]
+
+    def __getitem__(self, index: int) -> Any:
+        position = plain(index)
+        if not -len(self) <= position < len(self):
+            raise IndexError(f"sample {index} of a dataset of {len(self)}")
+        position %= len(self)
+        number = bisect_right(self.cumulative_sizes, position)
+        return self.datasets[number][position - (self.cumulative_sizes[number - 1] if number else 0)]

@@ -111,7 +111,7 @@ class DataLoader:
 
     dataset: IndexedDataset | StreamDataset
     streaming: bool
-    sampler: Sampler | np.ndarray | None
+    given_sampler: Any
     batch_size: int
     buffer_size: int
     drop_last: bool
@@ -134,7 +134,7 @@ class DataLoader:
             raise ValueError(f"batch_size must be at least 1, got {batch_size}")
         if operator.index(buffer_size) < 1:
             raise ValueError(f"buffer_size must be at least 1, got {buffer_size}")
-        self.sampler = None if sampler is None else checked_sampler(
+        self.given_sampler = None if sampler is None else checked_sampler(
             sampler, shuffle, None if self.streaming else len(self._indexed()))
         if not self.streaming and self._count() == 0:
             raise ValueError("the dataset is empty: there is nothing to load")
@@ -166,6 +166,11 @@ class DataLoader:
         draws = shuffle or isinstance(sampler, Sampler) or augment is not None
         self._key = (random.fold_in(random.next_key() if seed is None else random.key(seed), _ORDER)
                      if draws else None)
+
+    @property
+    def sampler(self) -> Any:
+        """What was given to say which samples an epoch takes."""
+        return self.given_sampler
 
     def __len__(self) -> int:
         """The number of batches in an epoch."""
@@ -248,19 +253,20 @@ class DataLoader:
         """The samples' indices in the order in which epoch `epoch` takes them."""
         if self.streaming:
             raise TypeError(f"a stream has no order: {type(self.dataset).__name__} can only be gone through")
-        if isinstance(self.sampler, np.ndarray):
-            return self.sampler
-        random_order = self.shuffle or self.sampler is not None
+        sampler = self.given_sampler
+        if isinstance(sampler, np.ndarray):
+            return sampler
+        random_order = self.shuffle or sampler is not None
         if not random_order or self._key is None:
             return np.arange(self._count())
         key = random.fold_in(self._key, epoch)
-        if self.sampler is not None:
-            return self.sampler.draw_indices(key)
+        if sampler is not None:
+            return sampler.draw_indices(key)
         return random.permutation(key, self._count())
 
     def _count(self) -> int:
         """Samples in an epoch."""
-        return len(self._indexed() if self.sampler is None else self.sampler)
+        return len(self._indexed() if self.given_sampler is None else self.given_sampler)
 
     def _indexed(self) -> IndexedDataset:
         """The dataset, where it is no stream."""

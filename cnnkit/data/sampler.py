@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import operator
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Any
 
 import numpy as np
@@ -67,6 +67,9 @@ class WeightedRandomSampler:
 
     def __len__(self) -> int:
         return self.num_samples
+
+    def __iter__(self) -> Iterator[int]:
+        return iter(self.draw_indices(random.next_key()).tolist())
 
     def draw_indices(self, key: Key) -> np.ndarray:
         """The indices of an epoch's samples, (num_samples,) int64."""

@@ -19,8 +19,8 @@ __all__ = ["random_split"]
 _SPLIT = 2  # folded into the seed's key to draw splits; the loader's order folds in another number
 
 
-def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[float], seed: int = 0, *,
-                 stratify: Any = None) -> list[Subset]:
+def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[float], seed: Any = 0, *,
+                 stratify: Any = None, generator: random.Generator | None = None) -> list[Subset]:
     """Split a dataset at random into parts that do not overlap, as ``torch.utils.data.random_split`` does.
 
     Parameters
@@ -31,10 +31,12 @@ def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[floa
         How many samples each part gets; or fractions that sum to 1: each part gets the floor of its share,
         and the samples left over go one each to the first parts.
     seed : int
-        The same seed gives the same parts.
+        The same seed gives the same parts. PyTorch's generator may stand in its place.
     stratify : bool or sequence, optional
         ``True``, or a class for each sample (as scikit-learn's): each part gets the same share of every
         class, to within one sample, whatever the classes' sizes are.
+    generator : Generator, optional
+        What to draw from, instead of a seed.
 
     Raises
     ------
@@ -63,7 +65,9 @@ def random_split(dataset: IndexedDataset, lengths: Sequence[int] | Sequence[floa
             counts[i % len(counts)] += 1
     if sum(counts) != n:
         raise ValueError(f"lengths {counts} sum to {sum(counts)}, but the dataset has {n} samples")
-    order = random.permutation(random.fold_in(random.key(seed), _SPLIT), n)
+    generator = seed if isinstance(seed, random.Generator) else generator
+    key = random.fold_in(random.key(seed), _SPLIT) if generator is None else generator.next_key()
+    order = random.permutation(key, n)
     if stratify is None or stratify is False:
         return [Subset(dataset, part) for part in np.split(order, np.cumsum(counts)[:-1])]
     labels = labels_of(dataset) if stratify is True else np.asarray(stratify)

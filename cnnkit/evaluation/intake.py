@@ -279,7 +279,7 @@ class Intake:
         if is_pillow(images):
             images = [images]
         if is_loader(images):
-            if isinstance(images, DataLoader) and (images.shuffle or images.sampler is not None):
+            if isinstance(images, DataLoader) and (images.shuffle or images.given_sampler is not None):
                 raise ValueError("the loader shuffles or samples, so predictions would be in an order that "
                                  "nobody knows; give a loader with shuffle=False, or the dataset")
             yield from map(_images_of, plain(images))

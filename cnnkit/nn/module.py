@@ -180,9 +180,10 @@ class Module(Hooked):
 
     def state_dict(self, *, destination: dict[str, Any] | None = None, prefix: str = "",
                    keep_vars: bool = False) -> dict[str, Tensor]:
-        """A copy of every parameter and persistent buffer, by dotted name.
+        """Every parameter and persistent buffer by dotted name, detached from the tape.
 
-        A snapshot: further training does not change it (PyTorch's shares memory).
+        They share memory with the module, as PyTorch's do: a change of one in place is seen in the other. To
+        keep the values as they are now, take ``copy.deepcopy(model.state_dict())``.
 
         Parameters
         ----------
@@ -191,7 +192,7 @@ class Module(Hooked):
         prefix : str
             Put before every name, with its dot: ``"body."``.
         keep_vars : bool
-            The parameters and buffers themselves, and no copies.
+            The parameters and buffers themselves, on the tape.
 
         Returns
         -------
@@ -208,7 +209,7 @@ class Module(Hooked):
         if isinstance(versions, OrderedDict):
             versions[prefix[:-1]] = {"version": self._state_version}
         for name, value in self._own_state(prefix):
-            destination[name] = value if keep_vars else state.copy_of(value)
+            destination[name] = value if keep_vars else state.detached(value)
         for name, child in children_of(self):
             child.state_dict(destination=destination, prefix=f"{prefix}{name}.", keep_vars=keep_vars)
         for hook in self._state_hooks:

@@ -27,11 +27,29 @@ class LoadResult(NamedTuple):
         return f"LoadResult(missing_keys={self.missing_keys}, unexpected_keys={self.unexpected_keys})"
 
 
-def copy_of(tensor: Tensor) -> Tensor:
-    """A Tensor with a copy of the values, without tape; one without values yet as it is."""
+def detached(tensor: Tensor) -> Tensor:
+    """The Tensor in the same memory without tape; one without values yet as it is."""
     if isinstance(tensor, Uninitialized):
         return tensor  # type: ignore[return-value]
-    return Tensor(backends.backend_of(tensor.array).asarray(tensor.array))
+    return tensor.detach()
+
+
+def snapshot(module: Any) -> dict[str, Tensor]:
+    """A module's state as it is now: copies, which later training leaves alone.
+
+    >>> import cnnkit
+    >>> net = cnnkit.nn.Linear(1, 1)
+    >>> before = snapshot(net)
+    >>> net.weight.data.fill_(3)
+    tensor([[3.]])
+    >>> before["weight"].item() == 3
+    False
+    """
+    state = module.state_dict()
+    for name, value in state.items():
+        if not isinstance(value, Uninitialized):
+            state[name] = Tensor(backends.backend_of(value.array).asarray(value.array))
+    return state
 
 
 def load(module: Any, state_dict: Mapping[str, Any], strict: bool, assign: bool = False) -> LoadResult:

@@ -33,6 +33,10 @@ from cnnkit.random.keys import (
 )
 from cnnkit.random.weights import orthogonal, truncated_normal
 
-__all__ = ["Generator", "Key", "bernoulli", "bits", "fold_in", "get_state", "initial_seed", "key",
-           "manual_seed", "next_key", "normal", "orthogonal", "permutation", "randint", "seed", "seeded",
-           "set_state", "split", "stream", "threefry", "truncated_normal", "uniform", "uniform_between"]
+# PyTorch's names of them
+get_rng_state, set_rng_state = get_state, set_state
+
+__all__ = ["Generator", "Key", "bernoulli", "bits", "fold_in", "get_rng_state", "get_state", "initial_seed",
+           "key", "manual_seed", "next_key", "normal", "orthogonal", "permutation", "randint", "seed",
+           "seeded", "set_rng_state", "set_state", "split", "stream", "threefry", "truncated_normal",
+           "uniform", "uniform_between"]

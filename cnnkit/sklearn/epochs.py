@@ -16,6 +16,7 @@ from cnnkit.evaluation.contracts import AnyLoss, Loader
 from cnnkit.evaluation.evaluate import check_epochs
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
+from cnnkit.nn.state import snapshot
 from cnnkit.optim import Optimizer
 from cnnkit.train import Epoch, History
 from cnnkit.train.progress import Reporter, Silent, reporter
@@ -54,12 +55,12 @@ class Patience:
 
     def __init__(self, model: Module, patience: int, tol: float):
         self.model, self.patience, self.tol = model, patience, tol
-        self.best, self.goal, self.waited, self.state = math.inf, math.inf, 0, model.state_dict()
+        self.best, self.goal, self.waited, self.state = math.inf, math.inf, 0, snapshot(model)
 
     def __call__(self, row: Epoch) -> bool:
         assert row.val_loss is not None
         if row.val_loss < self.best:
-            self.best, self.state = row.val_loss, self.model.state_dict()
+            self.best, self.state = row.val_loss, snapshot(self.model)
         self.waited = 0 if row.val_loss < self.goal else self.waited + 1
         self.goal = min(self.goal, row.val_loss - self.tol)
         return self.waited >= self.patience

@@ -219,7 +219,7 @@ def _data(what: str, loader: Loader | None) -> Iterator[tuple[str, str]]:
     if what != "data":  # whose batches are compared in `state`, because the place in an epoch counts them
         yield f"{what}: batches", describe(loader.describe_batches())
     for name, value in (("shuffle", loader.shuffle), ("drop_last", loader.drop_last),
-                        ("sampler", loader.sampler), ("collate_fn", loader.collate_fn)):
+                        ("sampler", loader.given_sampler), ("collate_fn", loader.collate_fn)):
         yield f"{what}: {name}", describe(value)
     if loader.augment is not None and what == "data":
         yield "augmentation's settings", describe(loader.augment)

@@ -13,19 +13,14 @@ from typing import Any
 from cnnkit import optim, random
 from cnnkit.autograd import Tensor, is_grad_enabled, set_grad_enabled
 from cnnkit.distributed import RankLost
-from cnnkit.evaluation.contracts import (
-    AnyLoss,
-    AugmentingLoader,
-    HeldOutLoss,
-    Loader,
-    ResumableLoader,
-)
+from cnnkit.evaluation.contracts import AnyLoss, AugmentingLoader, HeldOutLoss, Loader, ResumableLoader
 from cnnkit.evaluation.counting import Count, Counting
 from cnnkit.evaluation.evaluate import count, measure
 from cnnkit.evaluation.intake import Intake
 from cnnkit.evaluation.metrics import Metric
 from cnnkit.evaluation.tally import Tally
 from cnnkit.nn import Module
+from cnnkit.nn.state import snapshot
 from cnnkit.train import identity
 from cnnkit.train.callbacks.callback import HOOKS, Callback
 from cnnkit.train.callbacks.monitor import Monitor
@@ -196,7 +191,7 @@ class Run:
     def weights(self) -> dict[str, Tensor]:
         """A copy of the weights as validation sees them: averaged, where there is an average."""
         with self._averaged():
-            return self.model.state_dict()
+            return snapshot(self.model)
 
     # -- the loop --------------------------------------------------------------------------------------------
 

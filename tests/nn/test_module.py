@@ -53,12 +53,34 @@ def test_a_shared_parameter_is_trained_once_and_saved_under_both_names():
     assert {"0.linear.weight", "2.weight"} <= set(model.state_dict())
 
 
-def test_state_dict_is_a_snapshot():
+def test_a_state_dict_shares_memory_with_the_model():
     model = net()
     state = model.state_dict()
     with cnnkit.no_grad():
         model[0].scale.fill_(9)
-    assert state["0.scale"].item() == 2
+    assert state["0.scale"].item() == 9
+    state["0.scale"].mul_(2)
+    assert model[0].scale.item() == 18
+
+
+@pytest.mark.parametrize("make", [
+    lambda params: cnnkit.optim.SGD(params, 0.1, momentum=0.9),
+    lambda params: cnnkit.optim.AdamW(params, 0.1)])
+def test_an_average_of_state_dicts_follows_training(make, backend):
+    model, averaged = (nn.Sequential(nn.Linear(2, 3), nn.BatchNorm1d(3)) for _ in range(2))
+    x = cnnkit.tensor([[1.0, 2.0], [3.0, 5.0]])
+    optimizer, state = make(model.parameters()), model.state_dict()
+    for _ in range(2):
+        optimizer.zero_grad()
+        (model(x) ** 3).sum().backward()
+        optimizer.step()
+        for name, value in averaged.state_dict().items():
+            if value.is_floating_point():
+                value.mul_(0).add_(model.state_dict()[name])
+        for name, value in model.state_dict(keep_vars=True).items():
+            np.testing.assert_array_equal(state[name].numpy(), value.detach().numpy())
+            if value.is_floating_point():
+                np.testing.assert_array_equal(averaged.state_dict()[name].numpy(), value.detach().numpy())
 
 
 def test_loading_a_state_dict_copies_the_values():

@@ -11,6 +11,10 @@ nan = tensor([2., float('nan'), 1.])
 def dtype(t): return str(t.dtype).rpartition('.')[2]
 """
 LINES = {
+    "torch.mode(m, 0).values, m.mode().values, m.mode(1, True).values, torch.mode(x)[0], s.mode().values":
+        [[1, 1, 0], [1, 1], [[1], [1]], 1.0, 1.5],
+    "v = m.mode(1); m.gather(1, v.indices.unsqueeze(1))": [[1], [1]],
+    "torch.mode(x).values.backward(); x.grad": [0.0, 1.0, 0.0], "torch.mode(e)": IndexError,
     "torch.sort(x), x.sort(), x.sort(descending=True), m.sort(0), m.sort(dim=1, descending=True, "
     "stable=True), torch.sort(m, stable=True)":
         [[[1.0, 2.0, 3.0], [1, 2, 0]], [[1.0, 2.0, 3.0], [1, 2, 0]], [[3.0, 2.0, 1.0], [0, 2, 1]], [[[1, 1,

@@ -29,6 +29,11 @@ LINES = {
     "list(net.state_dict(prefix='a.')._metadata)": ["a", "a.0", "a.1"],
     "class A(nn.Module):\n  def state_dict(self, **k): return k['destination']\nlist(nn.Sequential(A(), "
     "nn.Linear(1, 1)).state_dict())": ["1.weight", "1.bias"],
+    # in the model's memory
+    "with torch.no_grad(): net[0].bias.fill_(9)\nsd['0.bias']": [9.0, 9.0],
+    "for v in sd.values(): v *= 0\nnet[0].bias": [0.0, 0.0],
+    "trained(); sd['1.num_batches_tracked'].item()": 1,
+    "old = copy.deepcopy(sd); trained(); old['1.num_batches_tracked'].item()": 0,
     # loading
     "r = net.load_state_dict(sd); (r.missing_keys, r.unexpected_keys, repr(r))":
         [[], [], "<All keys matched successfully>"],
@@ -58,7 +63,5 @@ LINES = {
     "net.load_state_dict(weights, strict=False).missing_keys": [],
 }
 DIFFERENT = {
-    # a snapshot, and not the model's memory; see docs/pytorch.md
-    "with torch.no_grad(): net[0].bias.fill_(9)\nsd['0.bias'].tolist() == [9.0, 9.0]": (False, True),
     "net.load_state_dict({**sd, '0.bias': np.ones(2, 'f')}); net[0].bias": ([1.0, 1.0], RuntimeError),
 }

@@ -101,6 +101,28 @@ LINES = {
     "t.numpy(force=True)": [1.0, 2.0], "np.asarray(d, dtype='float64').dtype.name": "float64",
     "np.stack([d, d]).shape": [2, 2], "np.array([s, s]).tolist()": [1.5, 1.5],
     "a = d.numpy(); a[0] = 9; d": [9.0, 2.0],
+    # memory
+    "d.element_size(), d.itemsize, d.nbytes, d.ndimension(), torch.zeros(2, dtype=torch.bool).nbytes":
+        [4, 4, 8, 1, 2],
+    "d.is_sparse, d.to_dense() is d, d.share_memory_() is d, d.layout == torch.strided":
+        [False, True, True, True],
+    "d.new([3, 4]), list(d.new(2, 3).shape), list(d.new(d.size()).shape), list(d.new().shape)":
+        [[3.0, 4.0], [2, 3], [2], [0]],
+    "i.new([3]).dtype == i.dtype, i.new([3]).device == i.device": [True, True],
+    "torch.sigmoid_(d) is d, torch.clamp_(d, 0, 0.75), torch.zero_(d)": [True, [0.0, 0.0], [0.0, 0.0]],
+    # settings
+    "torch.use_deterministic_algorithms(True); r = torch.are_deterministic_algorithms_enabled(); "
+    "torch.use_deterministic_algorithms(False); r": True,
+    "torch.set_float32_matmul_precision('high'); r = torch.get_float32_matmul_precision(); "
+    "torch.set_float32_matmul_precision('highest'); r": "high",
+    "r = torch.get_rng_state(); a = torch.rand(2); torch.set_rng_state(r); (a == torch.rand(2)).all().item()":
+        True,
+    "with torch.autograd.detect_anomaly(): (torch.zeros(1, requires_grad=True).sqrt() * 0).sum().backward()":
+        RuntimeError,
+    "z = torch.zeros(1, requires_grad=True)\nwith torch.autograd.set_detect_anomaly(False):\n"
+    "  (z.sqrt() * 0).backward()\nz.grad.isnan()": [True],
+    "torch.autograd.set_detect_anomaly(True); r = torch.is_anomaly_enabled(); "
+    "torch.autograd.set_detect_anomaly(False); (r, torch.is_anomaly_enabled())": [True, False],
     # names
     "d.shpe": AttributeError, "hasattr(d, 'shpe'), hasattr(d, 'shape')": [False, True],
     "torch.tensr": AttributeError, "F.Relu": AttributeError, "getattr(d, 'nothing', 7)": 7,

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 from cnnkit.autograd.calling import apply
 from cnnkit.autograd.functions.axes import axis_of
-from cnnkit.autograd.functions.raw import of_one_dtype, without_tape
+from cnnkit.autograd.functions.raw import of_one_dtype, positions_like, without_tape
 from cnnkit.autograd.value import Value
 from cnnkit.backends import backend_of
 from cnnkit.foreign import device_of
@@ -16,7 +16,8 @@ from cnnkit.ops import gathering, ordering
 if TYPE_CHECKING:
     from cnnkit.autograd.tensors import Tensor
 
-__all__ = ["argsort", "bucketize", "cummax", "cummin", "kthvalue", "msort", "searchsorted", "sort", "topk"]
+__all__ = ["argsort", "bucketize", "cummax", "cummin", "kthvalue", "mode", "msort", "searchsorted", "sort",
+           "topk"]
 
 
 class Sorted(NamedTuple):
@@ -118,6 +119,27 @@ def kthvalue(input: Tensor, k: int, dim: int = -1, keepdim: bool = False) -> Sor
     shape = tuple([n for i, n in enumerate(where.shape) if i != axis]) if not keepdim else where.shape
     shape = shape if input.shape else ()
     return Sorted(_along(x, where, axis).reshape(shape), where.reshape(shape))
+
+
+def mode(input: Tensor, dim: int = -1, keepdim: bool = False) -> Sorted:
+    """The most frequent element along an axis, the smallest of several, and where it is last.
+
+    >>> import cnnkit
+    >>> cnnkit.mode(cnnkit.tensor([3, 1, 1, 3, 2]))
+    Sorted(values=tensor(1), indices=tensor(2))
+    """
+    axis = axis_of("mode", dim, input.ndim)
+    if not input.shape:
+        return Sorted(input.clone(), input.new_zeros((), dtype="int64"))
+    ordered, places = sort(input.detach().movedim(axis, -1))
+    if not ordered.shape[-1]:
+        raise IndexError(f"mode needs at least one element along axis {axis}; the shape is {input.shape}")
+    positions = positions_like(ordered, ordered.shape[-1])
+    begins = (ordered != ordered.roll(1, -1)) | (positions == 0)
+    run = positions - cummax(positions * begins, -1).values  # how many equal ones came before
+    where = places.gather(-1, run.argmax(-1, keepdim=True)).movedim(-1, axis)
+    values = input.gather(axis, where)
+    return Sorted(values, where) if keepdim else Sorted(values.squeeze(axis), where.squeeze(axis))
 
 
 def cummax(input: Tensor, dim: int) -> Sorted:
@@ -225,3 +247,4 @@ class SortingMethods(Value):
     msort = msort
     topk = topk
     kthvalue = kthvalue
+    mode = mode
