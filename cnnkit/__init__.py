@@ -6,121 +6,124 @@ import importlib.util
 import sys
 from typing import TYPE_CHECKING, Any
 
-if TYPE_CHECKING:
+if TYPE_CHECKING:  # `as` says to type checkers that a name is public
     from cnnkit import (
-        accelerator,
-        advise,
-        amp,
-        attribution,
-        autograd,
-        backends,
-        capturing,
-        comparing,
-        conformance,
-        cuda,
-        data,
-        distributed,
-        evaluation,
-        func,
-        functional,
-        hub,
-        inspection,
-        jit,
-        linalg,
-        models,
-        nn,
-        ops,
-        optim,
-        plot,
-        profiling,
-        random,
-        report,
-        safetensors,
-        serialization,
-        shapes,
-        train,
-        transfer_learning,
-        utils,
-        version,
+        accelerator as accelerator,
+        advise as advise,
+        amp as amp,
+        attribution as attribution,
+        autograd as autograd,
+        backends as backends,
+        capturing as capturing,
+        comparing as comparing,
+        conformance as conformance,
+        cuda as cuda,
+        data as data,
+        distributed as distributed,
+        evaluation as evaluation,
+        func as func,
+        functional as functional,
+        hub as hub,
+        inspection as inspection,
+        jit as jit,
+        linalg as linalg,
+        models as models,
+        nn as nn,
+        ops as ops,
+        optim as optim,
+        plot as plot,
+        profiling as profiling,
+        random as random,
+        report as report,
+        safetensors as safetensors,
+        serialization as serialization,
+        shapes as shapes,
+        train as train,
+        transfer_learning as transfer_learning,
+        utils as utils,
+        version as version,
     )
-    from cnnkit.amp import autocast, get_autocast_dtype, is_autocast_enabled
+    from cnnkit.amp import (
+        autocast as autocast,
+        get_autocast_dtype as get_autocast_dtype,
+        is_autocast_enabled as is_autocast_enabled,
+    )
     from cnnkit.autograd import (
-        Tensor,
-        enable_grad,
-        from_dlpack,
-        inference_mode,
-        is_grad_enabled,
-        no_grad,
-        set_grad_enabled,
-        tensor,
+        Tensor as Tensor,
+        enable_grad as enable_grad,
+        from_dlpack as from_dlpack,
+        inference_mode as inference_mode,
+        is_grad_enabled as is_grad_enabled,
+        no_grad as no_grad,
+        set_grad_enabled as set_grad_enabled,
+        tensor as tensor,
     )
-    from cnnkit.autograd.anomaly import is_anomaly_enabled
+    from cnnkit.autograd.anomaly import is_anomaly_enabled as is_anomaly_enabled
     from cnnkit.autograd.constants import *
     from cnnkit.autograd.creation import *
     from cnnkit.autograd.functions import *
     from cnnkit.autograd.in_place_functions import *
     from cnnkit.backends import (
-        can_cast,
-        device,
-        dtype,
-        finfo,
-        get_default_dtype,
-        get_num_threads,
-        iinfo,
-        precision,
-        promote_types,
-        result_type,
-        set_default_dtype,
-        set_num_threads,
-        use,
+        can_cast as can_cast,
+        device as device,
+        dtype as dtype,
+        finfo as finfo,
+        get_default_dtype as get_default_dtype,
+        get_num_threads as get_num_threads,
+        iinfo as iinfo,
+        precision as precision,
+        promote_types as promote_types,
+        result_type as result_type,
+        set_default_dtype as set_default_dtype,
+        set_num_threads as set_num_threads,
+        use as use,
     )
     from cnnkit.backends.algorithms import *
     from cnnkit.backends.named_dtypes import *
-    from cnnkit.backends.printing import set_printoptions
-    from cnnkit.capturing import capture
-    from cnnkit.comparing import compare
+    from cnnkit.backends.printing import set_printoptions as set_printoptions
+    from cnnkit.capturing import capture as capture
+    from cnnkit.comparing import compare as compare
     from cnnkit.functional import (
-        adaptive_avg_pool1d,
-        alpha_dropout,
-        avg_pool1d,
-        bilinear,
-        celu,
-        celu_,
-        channel_shuffle,
-        conv1d,
-        conv2d,
-        conv3d,
-        conv_transpose1d,
-        conv_transpose2d,
-        conv_transpose3d,
-        cosine_similarity,
-        dropout,
-        group_norm,
-        hardshrink,
-        layer_norm,
-        max_pool1d,
-        max_pool2d,
-        max_pool3d,
-        pad,
-        pairwise_distance,
-        pixel_shuffle,
-        pixel_unshuffle,
-        prelu,
-        relu_,
-        rms_norm,
-        rrelu,
-        rrelu_,
-        selu_,
-        threshold,
-        threshold_,
+        adaptive_avg_pool1d as adaptive_avg_pool1d,
+        alpha_dropout as alpha_dropout,
+        avg_pool1d as avg_pool1d,
+        bilinear as bilinear,
+        celu as celu,
+        celu_ as celu_,
+        channel_shuffle as channel_shuffle,
+        conv1d as conv1d,
+        conv2d as conv2d,
+        conv3d as conv3d,
+        conv_transpose1d as conv_transpose1d,
+        conv_transpose2d as conv_transpose2d,
+        conv_transpose3d as conv_transpose3d,
+        cosine_similarity as cosine_similarity,
+        dropout as dropout,
+        group_norm as group_norm,
+        hardshrink as hardshrink,
+        layer_norm as layer_norm,
+        max_pool1d as max_pool1d,
+        max_pool2d as max_pool2d,
+        max_pool3d as max_pool3d,
+        pad as pad,
+        pairwise_distance as pairwise_distance,
+        pixel_shuffle as pixel_shuffle,
+        pixel_unshuffle as pixel_unshuffle,
+        prelu as prelu,
+        relu_ as relu_,
+        rms_norm as rms_norm,
+        rrelu as rrelu,
+        rrelu_ as rrelu_,
+        selu_ as selu_,
+        threshold as threshold,
+        threshold_ as threshold_,
     )
-    from cnnkit.inspection import conv_as_matrix, explain, summary
-    from cnnkit.jit import compile
-    from cnnkit.profiling import profile
-    from cnnkit.random import Generator, get_rng_state, initial_seed, manual_seed, set_rng_state
-    from cnnkit.serialization import load, save
-    from cnnkit.transfer_learning import features_at, transfer
-    from cnnkit.utils.checkpoint import checkpoint
+    from cnnkit.inspection import conv_as_matrix as conv_as_matrix, explain as explain, summary as summary
+    from cnnkit.jit import compile as compile
+    from cnnkit.profiling import profile as profile
+    from cnnkit.random import Generator as Generator, initial_seed as initial_seed, manual_seed as manual_seed
+    from cnnkit.serialization import load as load, save as save
+    from cnnkit.transfer_learning import features_at as features_at, transfer as transfer
 
 __version__ = "0.1.0"
 _MODULES = frozenset({

@@ -45,6 +45,14 @@ def run(ranks: int, settings: dict, status: int | None = 0,
     return results(output), errors
 
 
+def run_lines(ranks: int, settings: dict) -> list[str]:
+    """The lines that a run prints, those of its progress too."""
+    process = start(ranks, settings)
+    output, errors = process.communicate(timeout=300)
+    assert process.returncode == 0, errors[-3000:]
+    return [line for line in (output + errors).splitlines() if not line.startswith("{")]
+
+
 def alone(settings: dict) -> dict:
     """What one process, without any launcher, prints."""
     done = subprocess.run([sys.executable, PROGRAM, json.dumps(settings)], capture_output=True, text=True,

@@ -7,7 +7,8 @@ yet; a fake of two ranks has (`tests/backends/cnnkit_cupy/test_nccl.py`).
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from typing import Any
 
 from cnnkit.distributed import RankTimeout
@@ -24,8 +25,14 @@ CHECK = 0.05     # seconds between two looks at the other processes
 
 def links(rank: int, size: int, share: Share, like: Array, device: Device) -> NCCLLinks:
     """Links of CuPy's arrays on the device of `like`."""
-    import cupy
     from cupy.cuda import nccl
+
+    return on_streams(rank, size, share, nccl, like, device)
+
+
+def on_streams(rank: int, size: int, share: Share, nccl: Any, like: Array, device: Device) -> NCCLLinks:
+    """The links that `nccl` makes, on CuPy's current stream and one beside it."""
+    import cupy
 
     def current_stream() -> int:
         return cupy.cuda.get_current_stream().ptr
@@ -34,8 +41,15 @@ def links(rank: int, size: int, share: Share, like: Array, device: Device) -> NC
         event = cupy.cuda.Event(disable_timing=True)
         event.record()
         return event
+
+    @contextmanager
+    def aside() -> Iterator[None]:
+        beside.wait_event(recorded())
+        with beside:
+            yield
     with like.device:
-        return NCCLLinks(rank, size, share, nccl, device, current_stream, recorded)
+        beside = cupy.cuda.Stream(non_blocking=True)
+        return NCCLLinks(rank, size, share, nccl, device, current_stream, recorded, aside)
 
 
 class NCCLLinks:
@@ -55,12 +69,16 @@ class NCCLLinks:
         The address of the current stream.
     recorded : callable
         An event on the current stream, after all that was put there; its `done` says whether it has come.
+    aside : callable
+        Makes a block whose current stream is another one, after all that is on the current one.
     """
 
     def __init__(self, rank: int, size: int, share: Share, nccl: Any, device: Device,
-                 stream: Callable[[], int], recorded: Callable[[], Any]):
+                 stream: Callable[[], int], recorded: Callable[[], Any],
+                 aside: Callable[[], AbstractContextManager[None]]):
         self._rank, self._size, self._nccl = rank, size, nccl
         self._device, self._stream, self._recorded = device, stream, recorded
+        self.aside: Callable[[], AbstractContextManager[None]] = aside
         name = share(nccl.get_unique_id() if rank == 0 else None)
         self._communicator = nccl.NcclCommunicator(size, name, rank)
         self._kinds = {"float32": nccl.NCCL_FLOAT32, "float64": nccl.NCCL_FLOAT64}

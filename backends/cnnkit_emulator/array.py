@@ -165,8 +165,13 @@ def poisoned(shape: Any, dtype: Any) -> np.ndarray:
     return array
 
 
+def _count(*args: Any, **kwargs: Any) -> np.ndarray:
+    """An array, also where NumPy (2.0) gives a number of Python's."""
+    return np.asarray(np.count_nonzero(*args, **kwargs))
+
+
 def _function(name: str) -> Any:
-    function = _product if name == "matmul" else getattr(np, name)
+    function = {"matmul": _product, "count_nonzero": _count}.get(name) or getattr(np, name)
 
     def wrapped(*args: Any, device: Any = None, **kwargs: Any) -> Any:
         _check_device(device)

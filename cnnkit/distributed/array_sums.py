@@ -3,17 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 
 from cnnkit import backends
 from cnnkit.backends import backend_of
-from cnnkit.distributed.buckets import Buckets
+from cnnkit.distributed.buckets import Buckets, BucketSums, bucket_size
 from cnnkit.distributed.communicator import Channel, Communicator
 from cnnkit.distributed.linked import Linked
-from cnnkit.distributed.reducing import sum_over_shards
+from cnnkit.distributed.reducing import TravellingSums, sum_over_shards
 from cnnkit.distributed.tree import Node, TreeSum
 from cnnkit.foreign import device_of
 from cnnkit.ops.dtypes import widen
@@ -52,10 +53,30 @@ class ArraySums:
 
     def travel(self, communicator: Communicator, channels: tuple[Channel, Channel],
                bucket: int | None = None) -> None:
-        """From now on arrays may travel before `totals`, in `Buckets` of so many bytes."""
-        self._buckets = Buckets(channels, communicator.rank, communicator.size, self.shards,
-                                [np.empty(math.prod(like.shape), _dtype(like)) for like in self.like],
-                                self._host_parts, bucket)
+        """From now on arrays may travel before `totals`, in `Buckets` of so many bytes.
+
+        From device to device they do once the ranks have linked their devices, which the first `totals` does.
+        """
+        start: Callable[[Sequence[int]], BucketSums]
+        if isinstance(communicator, Linked) and communicator.may_link(self.like):
+            if not communicator.is_linked(self.like):
+                return
+            start = partial(self._start_on_device, communicator)
+        else:
+            start = partial(self._start_on_host, communicator, channels)
+        like = [self._like_on_host(n) for n in range(len(self.like))]
+        self._buckets = Buckets([array.nbytes for array in like], [array.dtype for array in like],
+                                bucket_size(communicator.size) if bucket is None else bucket, start)
+
+    def _start_on_host(self, communicator: Communicator, channels: tuple[Channel, Channel],
+                       places: Sequence[int]) -> BucketSums:
+        like = [self._like_on_host(n) for n in places]
+        return TravellingSums(channels, communicator.rank, communicator.size, self._parts_on_host(places),
+                              self.shards, like)
+
+    def _start_on_device(self, communicator: Linked, places: Sequence[int]) -> BucketSums:
+        like = [self.like[n] for n in places]
+        return communicator.start_sums(self._parts(places), self.shards, like, _dtype(like[0]))
 
     def put(self, shard: int, arrays: Sequence[Array | None]) -> None:
         """Add what the next shard gives, but for what `put_early` was given; ``None`` stands for zeros."""
@@ -88,31 +109,31 @@ class ArraySums:
     def _sums(self, communicator: Communicator, places: Sequence[int]) -> list[Array]:
         if communicator.size == 1:
             return [next(iter(self._trees[n].parts.values())).array for n in places]
-        if isinstance(communicator, Linked) and places:
-            summed = self._sums_on_device(communicator, places)
-            if summed is not None:
-                return summed
         if self._buckets is not None:
             together = self._buckets.totals()
             added = [together[n] for n in places]
+        elif not places:
+            return []
+        elif isinstance(communicator, Linked) and communicator.link(self.like):
+            like = [self.like[n] for n in places]
+            return communicator.sum_arrays(self._parts(places), self.shards, like, [*map(_dtype, like)])
         else:
-            of_arrays = [self._host_parts(n) for n in places]
-            nodes = list(of_arrays[0]) if of_arrays else []
-            parts = {node: [of_array[node] for of_array in of_arrays] for node in nodes}
-            like = [np.empty(math.prod(self.like[n].shape), _dtype(self.like[n])) for n in places]
-            added = sum_over_shards(communicator, parts, self.shards, like)
+            added = sum_over_shards(communicator, self._parts_on_host(places), self.shards,
+                                    [self._like_on_host(n) for n in places])
         return [backend_of(self.like[n]).asarray(array, array.dtype, device_of(self.like[n]))
-                for n, array in zip(places, added)]
+                if isinstance(array, np.ndarray) else array for n, array in zip(places, added)]
 
-    def _sums_on_device(self, communicator: Linked, places: Sequence[int]) -> list[Array] | None:
-        nodes = list(self._trees[places[0]].parts)
-        parts = {node: [self._trees[n].parts[node].array for n in places] for node in nodes}
-        like = [self.like[n] for n in places]
-        return communicator.sum_arrays(parts, self.shards, like, [_dtype(array) for array in like])
+    def _parts(self, places: Sequence[int]) -> dict[Node, list[Array]]:
+        """What this rank's shards give: for each node, these arrays."""
+        return {node: [self._trees[n].parts[node].array for n in places]
+                for node in self._trees[places[0]].parts}
 
-    def _host_parts(self, n: int) -> Mapping[Node, np.ndarray]:
-        return {node: backend_of(part.array).to_numpy(part.array)
-                for node, part in self._trees[n].parts.items()}
+    def _parts_on_host(self, places: Sequence[int]) -> dict[Node, list[np.ndarray]]:
+        return {node: [backend_of(array).to_numpy(array) for array in arrays]
+                for node, arrays in self._parts(places).items()}
+
+    def _like_on_host(self, n: int) -> np.ndarray:
+        return np.empty(math.prod(self.like[n].shape), _dtype(self.like[n]))
 
 
 class _Part:

@@ -7,16 +7,10 @@ added by itself.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
+from typing import Any, Protocol
 
-import numpy as np
-
-from cnnkit.distributed.communicator import Channel
-from cnnkit.distributed.reducing import TravellingSum
-from cnnkit.distributed.tree import Node
-
-__all__ = ["BUCKET", "Buckets", "bucket_size", "buckets_of"]
+__all__ = ["BUCKET", "BucketSums", "Buckets", "bucket_size", "buckets_of"]
 
 BUCKET = 1 << 19  # bytes after which the next bucket begins, on few ranks
 
@@ -49,64 +43,62 @@ def buckets_of(sizes: Sequence[int], dtypes: Sequence[Any], most: int) -> list[l
     return buckets
 
 
+class BucketSums(Protocol):
+    """The sums of one bucket's arrays, on their way."""
+
+    def has_come(self) -> bool:
+        """Go on as far as that needs no waiting; whether the sums are there."""
+
+    def added(self) -> bool:
+        """Whether this rank has added its part, and sent it off."""
+
+    def wait_until_added(self) -> None:
+        """Wait for what this rank adds, and send the sums off."""
+
+    def result(self) -> Sequence[Any]:
+        """The sums, one for each array of the bucket, the same bits on every rank."""
+
+
 class Buckets:
     """The buckets of one update.
 
     Parameters
     ----------
-    channels, rank, ranks, shards
-        As of a `TravellingSum`.
-    like : sequence of array
-        1-D arrays with the sizes and dtypes of what is added.
-    parts : callable
-        ``parts(n)`` gives this rank's parts of array n, by node of the tree, once it is ready.
-    most : int, optional
-        The bytes after which the next bucket begins, if not `bucket_size`.
+    sizes, dtypes, most
+        As of `buckets_of`.
+    start : callable
+        ``start(places)`` sends off the sums of the arrays at these places, all of which are ready.
     """
 
-    def __init__(self, channels: tuple[Channel, Channel], rank: int, ranks: int, shards: int,
-                 like: Sequence[np.ndarray], parts: Callable[[int], Mapping[Node, np.ndarray]],
-                 most: int | None = None):
-        self._channels, self._rank, self._ranks, self._shards = channels, rank, ranks, shards
-        self._like, self._parts = like, parts
-        self._buckets = buckets_of([array.nbytes for array in like], [array.dtype for array in like],
-                                   bucket_size(ranks) if most is None else most)
+    def __init__(self, sizes: Sequence[int], dtypes: Sequence[Any], most: int,
+                 start: Callable[[Sequence[int]], BucketSums]):
+        self._count, self._start = len(sizes), start
+        self._buckets = buckets_of(sizes, dtypes, most)
         self._missing = [set(bucket) for bucket in self._buckets]
         self._bucket_of = {place: n for n, bucket in enumerate(self._buckets) for place in bucket}
-        self._sums: list[TravellingSum] = []  # of the buckets that are under way
-
-    @property
-    def under_way(self) -> int:
-        """How many buckets were sent off."""
-        return len(self._sums)
+        self._sums: list[BucketSums] = []  # of the buckets that are under way
 
     def ready(self, place: int) -> None:
         """Array `place` is complete on this rank; send off what can be sent, and look at what travels."""
         self._missing[self._bucket_of[place]].discard(place)
         while len(self._sums) < len(self._buckets) and not self._missing[len(self._sums)]:
-            self._send(self._buckets[len(self._sums)])
-        for total in self._sums:  # on all ranks the sums come back in one order
-            total.has_come()
-            if not total.added():
+            self._send_next()
+        for sums in self._sums:  # on all ranks the sums come back in one order
+            sums.has_come()
+            if not sums.added():
                 break
 
-    def _send(self, bucket: Sequence[int]) -> None:
-        parts = [self._parts(place) for place in bucket]
-        flat = {node: np.concatenate([part[node] for part in parts]) for node in parts[0]}
-        count = sum(self._like[place].size for place in bucket)
-        self._sums.append(TravellingSum(self._channels, self._rank, self._ranks, flat, self._shards, count,
-                                        self._like[bucket[0]].dtype))
+    def _send_next(self) -> None:
+        self._sums.append(self._start(self._buckets[len(self._sums)]))
 
-    def totals(self) -> list[np.ndarray]:
+    def totals(self) -> list[Any]:
         """The sums of all arrays, after those that are not sent yet were sent."""
         while len(self._sums) < len(self._buckets):
-            self._send(self._buckets[len(self._sums)])
-        for total in self._sums:
-            total.wait_until_added()
-        results: list[np.ndarray] = [np.empty(0)] * len(self._like)
-        for bucket, total in zip(self._buckets, self._sums):
-            values, begin = total.result(), 0
-            for place in bucket:
-                results[place] = values[begin:begin + self._like[place].size]
-                begin += self._like[place].size
+            self._send_next()
+        for sums in self._sums:
+            sums.wait_until_added()
+        results: list[Any] = [None] * self._count
+        for bucket, sums in zip(self._buckets, self._sums):
+            for place, array in zip(bucket, sums.result(), strict=True):
+                results[place] = array
         return results

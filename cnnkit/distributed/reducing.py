@@ -14,7 +14,7 @@ import numpy as np
 from cnnkit.distributed.communicator import Channel, Communicator, Travelling
 from cnnkit.distributed.tree import Node, combine, nodes_of, owned
 
-__all__ = ["TravellingSum", "sum_over_shards"]
+__all__ = ["TravellingSums", "sum_over_shards"]
 
 
 def sum_over_shards(communicator: Communicator, parts: Mapping[Node, Sequence[np.ndarray]], shards: int,
@@ -40,14 +40,13 @@ def sum_over_shards(communicator: Communicator, parts: Mapping[Node, Sequence[np
         places = [n for n, array in enumerate(like) if array.dtype == dtype]
         sizes = [like[n].size for n in places]
         flat = {node: _joined([arrays[n] for n in places]) for node, arrays in parts.items()}
-        total = _sum(communicator, flat, shards, sum(sizes), dtype)
-        for n, begin, size in zip(places, np.cumsum([0, *sizes]), sizes):
-            results[n] = total[begin:begin + size]
+        for n, array in zip(places, _split(_sum(communicator, flat, shards, sum(sizes), dtype), sizes)):
+            results[n] = array
     return results
 
 
-class TravellingSum:
-    """The sum over all shards of one array, on its way while the process computes.
+class TravellingSums:
+    """The sums over all shards of some arrays of one dtype, on their way while the process computes.
 
     All ranks make the same ones in the same order, and go on with them in that order.
 
@@ -57,21 +56,21 @@ class TravellingSum:
         For what goes to the ranks that add, and for the sums that come back.
     rank, ranks : int
         Who this is, of how many.
-    flat : mapping of node to array
-        What this rank's shards give.
-    shards, count, dtype
-        How many shards there are on all ranks; and the sum's size and dtype.
+    parts, shards, like
+        As of `sum_over_shards`.
     """
 
     def __init__(self, channels: tuple[Channel, Channel], rank: int, ranks: int,
-                 flat: Mapping[Node, np.ndarray], shards: int, count: int, dtype: np.dtype):
-        self._parting = _Parting(rank, ranks, shards, count, dtype)
+                 parts: Mapping[Node, Sequence[np.ndarray]], shards: int, like: Sequence[np.ndarray]):
+        self._sizes = [array.size for array in like]
+        self._parting = _Parting(rank, ranks, shards, sum(self._sizes), like[0].dtype)
+        flat = {node: _joined(arrays) for node, arrays in parts.items()}
         exchanging, self._gathering = channels
         self._sent: Travelling = exchanging.start_exchange(*self._parting.outgoing(flat))
         self._back: Travelling | None = None
 
     def has_come(self) -> bool:
-        """Go on as far as that needs no waiting; whether the sum is there."""
+        """Go on as far as that needs no waiting; whether the sums are there."""
         if self._back is None and self._sent.has_come():
             self._send_back()
         return self._back is not None and self._back.has_come()
@@ -80,11 +79,11 @@ class TravellingSum:
         """Whether this rank has added its part, and sent it off."""
         return self._back is not None
 
-    def result(self) -> np.ndarray:
-        """The sum, the same bits on every rank."""
+    def result(self) -> list[np.ndarray]:
+        """The sums, the same bits on every rank."""
         self.wait_until_added()
         assert self._back is not None
-        return self._back.result()
+        return _split(self._back.result(), self._sizes)
 
     def wait_until_added(self) -> None:
         """Wait for what this rank adds, and send the sums off."""
@@ -125,6 +124,10 @@ class _Parting:
                  for of_rank, values in zip(self.nodes, received) for n, node in enumerate(of_rank)}
         # what was received belongs to nobody else, so sums go there
         return combine(parts, self.shards, lambda left, right: np.add(left, right, out=left))
+
+
+def _split(total: np.ndarray, sizes: Sequence[int]) -> list[np.ndarray]:
+    return [total[begin:begin + size] for begin, size in zip(np.cumsum([0, *sizes]).tolist(), sizes)]
 
 
 def _joined(arrays: Sequence[np.ndarray]) -> np.ndarray:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from statistics import median
+from statistics import median_low
 
 __all__ = ["SlowRanks"]
 
-NOTABLE = 1.5  # times the median of all ranks
+NOTABLE = 1.5  # times the median rank; of two ranks that is the faster one
 
 
 class SlowRanks:
@@ -31,7 +31,7 @@ class SlowRanks:
 
     def text(self) -> str:
         """A sentence on the slow ranks since the last one, or nothing."""
-        usual = median(self._seconds)
+        usual = median_low(self._seconds)
         slow = [f"rank {rank} ({place}) takes {seconds / usual:.1f} times as long as the median rank"
                 for rank, (place, seconds) in enumerate(zip(self.places, self._seconds))
                 if usual and seconds > NOTABLE * usual]

@@ -110,6 +110,21 @@ class DiesInValidation(metrics.F1):
                 self.dies._die()
 
 
+class Slow(Callback):
+    """Makes a rank take so many seconds more for the backward pass of each shard."""
+
+    def __init__(self, rank: int, seconds: float):
+        self.rank, self.seconds = rank, seconds
+
+    def on_train_start(self, run: Any) -> None:
+        if distributed.rank() == self.rank:
+            next(iter(run.model.parameters())).register_hook(self._wait)
+
+    def _wait(self, gradient: Any) -> Any:
+        time.sleep(self.seconds)
+        return gradient
+
+
 class Grows(Callback):
     """Wants more ranks after some updates."""
 
@@ -176,6 +191,8 @@ def main(settings: dict[str, Any]) -> None:
         measured = DiesInValidation(*settings["measuring"])
     if "die" in settings:
         callbacks.append(Dies(*settings["die"]))
+    if "slow" in settings:
+        callbacks.append(Slow(*settings["slow"]))
     if "grow" in settings:
         callbacks.append(Grows(*settings["grow"]))
     if "folder" in settings:
@@ -190,7 +207,7 @@ def main(settings: dict[str, Any]) -> None:
     history = train.fit(model, data, epochs=settings.get("epochs", 2), batch_size=batch_size, seed=3,
                         optimizer=optimizer, augment=augment, validation=held_out, metrics={"f1": measured},
                         callbacks=callbacks, shards=settings.get("shards", 8),
-                        resume=settings.get("resume", False), progress=False,
+                        resume=settings.get("resume", False), progress=settings.get("progress", False),
                         strategy=settings.get("strategy"),
                         capture=settings.get("capture"), **recipe)
     weights = hashlib.sha256()

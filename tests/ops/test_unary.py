@@ -95,6 +95,8 @@ def test_channels_that_lie_last_in_memory_stay_there(place, op, attrs):
     with place.tables():
         xp = place.backend.namespace
         x = xp.permute_dims(place.array(within(op, np.ones((2, 4, 5, 3)))), (0, 3, 1, 2))
+        if xp.clip(x, 0.0, 1.0).strides != x.strides:
+            pytest.skip("with NumPy 2.0, array-api-compat's clip makes arrays in C order")
         (y,), backward = op(x, needs=[True], **attrs)
         assert y.strides == x.strides
         assert backward(x)[0].strides == x.strides

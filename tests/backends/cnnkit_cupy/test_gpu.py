@@ -1,9 +1,12 @@
 """What only a GPU can show of the host side: streams, memory, launches, uploads, a second device."""
 
+from types import SimpleNamespace
+
 import numpy as np
 import pytest
 from cnnkit_cupy import launcher
 from cnnkit_cupy.launcher import In, Kernel, Out
+from cnnkit_cupy.nccl import on_streams
 
 import cnnkit
 from cnnkit import backends, nn, optim, random
@@ -127,3 +130,24 @@ def test_a_model_trains_on_the_second_device_while_the_first_is_current(cupy):
         optimizer.step()
     assert {t.array.device.id for t in (loss, *model.parameters(), *model.buffers())} == {1}
     assert cupy.cuda.Device().id == 0
+
+
+def test_what_is_computed_beside_the_current_stream_waits_for_it(cupy):
+    nccl = SimpleNamespace(NCCL_FLOAT32=7, NCCL_FLOAT64=8, get_unique_id=bytes,
+                           NcclCommunicator=lambda size, name, rank: None)
+    wait, x = cupy.RawKernel(WAIT, "wait"), cupy.zeros(1000, cupy.float32)
+    links = on_streams(0, 1, lambda data: data, nccl, x, backends.get("cupy").cuda)
+    kept, sums, current = [], [], cupy.cuda.get_current_stream()
+    for _ in range(3):
+        wait((1,), (1,), (np.int64(1_000_000),))
+        x = x + 1
+        kept.append(x)  # as gradients are, until what reads them there is done
+        with links.aside():
+            assert cupy.cuda.get_current_stream() != current
+            wait((1,), (1,), (np.int64(1_000_000),))
+            sums.append(x + 0.5)
+        y = x * 3  # beside what is added there
+    with links.aside():
+        links.wait(lambda: None, 60)
+    assert [total.get().tolist() for total in sums] == [[n + 0.5] * 1000 for n in (1, 2, 3)]
+    assert y.get().tolist() == [9] * 1000
