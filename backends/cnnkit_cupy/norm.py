@@ -52,7 +52,8 @@ def _instance(dtype: str, parameters: str, lanes: int) -> str:
 
 for _dtype, _cuda_type in TYPES.items():
     declare(Kernel("norm", f"batch_norm_running<{_cuda_type}>",
-                   (In(_dtype), In(_dtype), Out("float32"), Out("float32"), NORM)), ops=("batch_norm", "relu"))
+                   (In(_dtype), In(_dtype), Out("float32"), Out("float32"), NORM)),
+            ops=("batch_norm", "relu"))
     for _parameters in dict.fromkeys((_dtype, "float32")):
         for _channels in (1, per_access(_dtype)):
             declare(*_instances(_dtype, _parameters, _channels), ops=("batch_norm", "relu"))

@@ -4,8 +4,8 @@
 // whatever the strides, or 16 bytes of an array whose memory has the channels last without gaps. Few pixels
 // are one slice.
 //
-// T is the dtype of the images, P that of weight, bias and running statistics: the same, or float beside images
-// of 16 bits, as mixed precision has them.
+// T is the dtype of the images, P that of weight, bias and running statistics: the same, or float beside
+// images of 16 bits, as mixed precision has them.
 //
 // Numbers are summed up as differences to a center near them, so that those which hardly differ beside their
 // size lose no digits: in training a channel's first number, in evaluation its running mean. `mean` has all
