@@ -68,6 +68,7 @@ for _dtype, _t in TYPES.items():
                                   shared=max(_tile.shared(_size), 4 * 33 * _tile.columns)
                                   + _tile.rows * _size + 16), ops=OPS)
     declare(
-        Kernel("conv", f"conv2d_pack<{_t}>", (_any, _made, _made, BY, SHAPE, SHAPE, Scalar("int32"))),
+        Kernel("conv", f"conv2d_pack<{_t}>", (_any, _made, _made, BY, SHAPE, SHAPE, Scalar("int32")),
+               shared=8 * 33 * 9 * (4 if _t == "float" else 2)),  # Turned in conv.cu
         Kernel("conv", f"conv2d_relu_gradient<{_t}>",
                (_any, In(_dtype), Out(_dtype), BY, *[Scalar("int32")] * 3, Scalar("int64"))), ops=OPS)

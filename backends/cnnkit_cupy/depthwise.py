@@ -50,7 +50,7 @@ for _dtype, _t in TYPES.items():
         declare(Kernel("depthwise", f"depthwise_weight_gradient<{_t}, {_size}>",
                        (_view, _view, _after, Out("float32", optional=True), Out(_dtype),
                         Out(_dtype, optional=True), Out("uint32", optional=True), BY, BY, CONVOLUTION,
-                        *(Scalar("int32"),) * 2), shared=1028,
+                        *(Scalar("int32"),) * 2), shared=1028 + (4 * 32 * 9 if _size == 3 else 0),
                        launch_bounds=(256, 2)),
                 ops=OPS)
 

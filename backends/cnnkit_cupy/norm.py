@@ -2,7 +2,7 @@
 
 Sums over the pixels (all n, h, w) are made slice by slice; the block that is the last of its channels' adds
 up all slices, in their order. The number of slices depends on the shape only. Few pixels are one slice: then
-one launch does all.
+one launch does all. Weight, bias and running statistics have the dtype of the images, or are float32.
 """
 
 from __future__ import annotations
@@ -22,29 +22,41 @@ THREADS, BLOCKS = 256, 1024  # as many blocks as fill any device several times
 WHOLE = 2048  # pixels of which a block has all: one launch takes less time than two
 
 BY, NORM, COUNTERS = Struct("Strides"), Struct("Norm"), Out("uint32", optional=True)
-for _dtype, _t in TYPES.items():
-    _read, _sums, _slices, _maybe, _out = (In("float32"), Out("float32"), Out("float32", optional=True),
-                                           In(_dtype, optional=True), Out(_dtype, optional=True))
-    declare(Kernel("norm", f"batch_norm_running<{_t}>", (In(_dtype), In(_dtype), _sums, _sums, NORM)),
+
+
+def _instances(dtype: str, parameters: str, lanes: int) -> list[Kernel]:
+    """The kernels for images of `dtype`, with weight, bias and statistics of `parameters`."""
+    read, sums, slices = In("float32"), Out("float32"), Out("float32", optional=True)
+    given, made = In(parameters, optional=True), Out(parameters, optional=True)
+    aligned = 16 if lanes > 1 else 0
+    image, maybe_image = (In(dtype, strided=True, optional=o, aligned=aligned) for o in (False, True))
+    result, maybe_result = (Out(dtype, channels_last=True, optional=o) for o in (False, True))
+    instance, shared = _instance(dtype, parameters, lanes), 1024 * lanes + 4
+    return [Kernel("norm", f"batch_norm_moments{instance}",
+                   (image, given, given, maybe_image, given, given, slices, slices, sums, sums, made, made,
+                    maybe_result, COUNTERS, BY, BY, NORM), shared=shared),
+            Kernel("norm", f"batch_norm{instance}",
+                   (image, given, given, maybe_image, read, read, result, BY, BY, NORM)),
+            Kernel("norm", f"batch_norm_sums{instance}",
+                   (image, image, maybe_image, given, read, read, slices, slices, sums, sums, made, made,
+                    maybe_result, maybe_result, COUNTERS, BY, BY, NORM), shared=shared),
+            Kernel("norm", f"batch_norm_backward{instance}",
+                   (image, image, maybe_image, given, read, read, read, read, result, maybe_result, BY, BY,
+                    NORM))]
+
+
+def _instance(dtype: str, parameters: str, lanes: int) -> str:
+    """The template's arguments."""
+    return f"<{TYPES[dtype]}, {lanes}{'' if parameters == dtype else f', {TYPES[parameters]}'}>"
+
+
+for _dtype, _cuda_type in TYPES.items():
+    declare(Kernel("norm", f"batch_norm_running<{_cuda_type}>",
+                   (In(_dtype), In(_dtype), Out("float32"), Out("float32"), NORM)),
             ops=("batch_norm", "relu"))
-    for _n in (1, per_access(_dtype)):
-        _bytes = 16 if _n > 1 else 0
-        _view, _given, _made = (In(_dtype, strided=True, aligned=_bytes),
-                                In(_dtype, strided=True, optional=True, aligned=_bytes),
-                                Out(_dtype, channels_last=True))
-        _also = Out(_dtype, channels_last=True, optional=True)
-        declare(Kernel("norm", f"batch_norm_moments<{_t}, {_n}>",
-                       (_view, _maybe, _maybe, _given, _maybe, _maybe, _slices, _slices, _sums, _sums, _out,
-                        _out, _also, COUNTERS, BY, BY, NORM), shared=1024 * _n + 4),
-                Kernel("norm", f"batch_norm<{_t}, {_n}>",
-                       (_view, _maybe, _maybe, _given, _read, _read, _made, BY, BY, NORM)),
-                Kernel("norm", f"batch_norm_sums<{_t}, {_n}>",
-                       (_view, _view, _given, _maybe, _read, _read, _slices, _slices, _sums, _sums, _out,
-                        _out, _also, _also, COUNTERS, BY, BY, NORM), shared=1024 * _n + 4),
-                Kernel("norm", f"batch_norm_backward<{_t}, {_n}>",
-                       (_view, _view, _given, _maybe, _read, _read, _read, _read, _made, _also, BY, BY,
-                        NORM)),
-                ops=("batch_norm", "relu"))
+    for _parameters in dict.fromkeys((_dtype, "float32")):
+        for _channels in (1, per_access(_dtype)):
+            declare(*_instances(_dtype, _parameters, _channels), ops=("batch_norm", "relu"))
 
 
 class Layout:
@@ -88,20 +100,26 @@ class Plan:
 
     def __init__(self, device: Any, arrays: Sequence[Array | None], relu: bool, training: bool,
                  momentum: float, eps: float):
-        x, _, _, running_mean, _, addend = arrays
+        x, *parameters, addend = arrays
+        running_mean = parameters[2]
         assert x is not None
-        self.device, self.cuda_type, self.dtype = device, TYPES[dtype_name(x.dtype)], x.dtype
+        self.device, self.dtype = device, x.dtype
+        self.parameters = next((p.dtype for p in parameters if p is not None), x.dtype)
         self.training, self.relu, self.moves = training, relu, training and running_mean is not None
         self.shape = N, C, H, W = tuple(x.shape)
         self.norm = {"N": N, "C": C, "H": H, "W": W, "training": int(training), "relu": int(relu),
                      "momentum": momentum, "eps": eps}
         self.layout = layout = Layout(self.shape, _lanes(device, x, addend))
-        fields, instance = {**self.norm, **layout.fields()}, f"<{self.cuda_type}, {layout.lanes}>"
-        self.running = SteadyLaunch(device, f"batch_norm_running<{self.cuda_type}>",
+        fields, instance = {**self.norm, **layout.fields()}, self.instance(layout.lanes)
+        self.running = SteadyLaunch(device, f"batch_norm_running<{TYPES[dtype_name(self.parameters)]}>",
                                     (-(-C // THREADS), 1, 1), fields)
         by = strides(x), (0,) * 4 if addend is None else strides(addend)
         self.moments = SteadyLaunch(device, f"batch_norm_moments{instance}", layout.grid, *by, fields)
         self.normalise = SteadyLaunch(device, f"batch_norm{instance}", layout.grid, *by, fields)
+
+    def instance(self, lanes: int) -> str:
+        """The arguments of the kernels' templates."""
+        return _instance(dtype_name(self.dtype), dtype_name(self.parameters), lanes)
 
     def between(self, layout: Layout, like: Array) -> tuple[Array | None, ...]:
         """Two sums of each slice, and what counts the slices that are done; nothing where there is one."""
@@ -124,7 +142,7 @@ class Plan:
             if self.moves:
                 # a replay reads where it wrote
                 new_mean, new_var = ((running_mean, running_var) if current() is not None else
-                                     (empty((C,), self.dtype, x), empty((C,), self.dtype, x)))
+                                     (empty((C,), self.parameters, x), empty((C,), self.parameters, x)))
             means, squares, counters = self.between(self.layout, x)
             self.moments(x, weight, bias, addend, running_mean, running_var, means, squares, mean, rstd,
                          new_mean, new_var, y if counters is None else None, counters)
@@ -138,8 +156,8 @@ class Plan:
         empty, C = self.device.empty, self.shape[1]
         layout, sum_up, spread = _backward(self.device, (x, dy), self, needs)
         total, along = empty((C,), "float32", dy), empty((C,), "float32", dy)
-        dweight = empty((C,), self.dtype, dy) if needs[1] else None
-        dbias = empty((C,), self.dtype, dy) if needs[2] else None
+        dweight = empty((C,), self.parameters, dy) if needs[1] else None
+        dbias = empty((C,), self.parameters, dy) if needs[2] else None
         made = [None, None]  # dx, and the addend's gradient where it is not dy
         if spreads := needs[0] or (needs[3] and self.relu):
             made = [empty(self.shape, self.dtype, dy, channels_last=True) if needed else None
@@ -170,7 +188,7 @@ def _backward(device: Any, arrays: Sequence[Array], plan: Plan, needs: tuple[boo
     """The layout, and the launches: sums (and dx, where there is one slice), and dx."""
     x, dy = arrays
     layout, by = Layout(plan.shape, _lanes(device, x, dy)), (strides(x), strides(dy))
-    fields, instance = {**plan.norm, **layout.fields()}, f"<{plan.cuda_type}, {layout.lanes}>"
+    fields, instance = {**plan.norm, **layout.fields()}, plan.instance(layout.lanes)
     return (layout, SteadyLaunch(device, f"batch_norm_sums{instance}", layout.grid, *by, fields),
             SteadyLaunch(device, f"batch_norm_backward{instance}", layout.grid, *by, fields))
 
@@ -181,8 +199,12 @@ def _unserved(x: Array, others: Sequence[Array | None], addend: Array | None) ->
     if (dtype_name(x.dtype) not in TYPES or x.ndim not in (2, 3, 4) or x.size == 0
             or x.size // shape[1] >= 2**30 or shape[1] >= 2**21):
         return f"{dtype_name(x.dtype)} of shape {shape}"
-    if any(a is not None and (a.dtype != x.dtype or not contiguous(a)) for a in others):
-        return "weight, bias or statistics of another dtype, or with gaps in memory"
+    parameters = [a for a in others if a is not None]
+    dtypes = {dtype_name(a.dtype) for a in parameters}
+    if len(dtypes) > 1 or not dtypes <= {dtype_name(x.dtype), "float32"}:
+        return f"weight, bias or statistics of {' and '.join(sorted(dtypes))} beside {dtype_name(x.dtype)}"
+    if not all(map(contiguous, parameters)):
+        return "weight, bias or statistics with gaps in memory"
     if addend is not None and (addend.dtype != x.dtype or tuple(addend.shape) != shape):
         return "an addend of another dtype or shape"
     return ""
@@ -191,7 +213,10 @@ def _unserved(x: Array, others: Sequence[Array | None], addend: Array | None) ->
 def batch_norm(x: Array, weight: Array | None, bias: Array | None,
                running_mean: Array | None, running_var: Array | None, *,
                needs: Sequence[bool], training: bool, momentum: float, eps: float) -> Any:
-    """See `cnnkit.ops.norm.batch_norm`; it serves arrays of 2 to 4 axes, all of one dtype."""
+    """See `cnnkit.ops.norm.batch_norm`; it serves arrays of 2 to 4 axes.
+
+    Weight, bias and running statistics have the dtype of `x`, or are float32.
+    """
     return _norm((x, weight, bias, running_mean, running_var, None), needs, False, training, momentum, eps)
 
 

@@ -35,6 +35,7 @@ LOSS: dict[str, Any] = {"ignore_index": -100, "reduction": "mean", "label_smooth
 WEIGHT, BIAS, CHANNELS = Draw((32, 16, 3, 3)), Draw((32,)), Draw((16,))
 CASES = (
     OpCase("conv", "3x3", (X, WEIGHT, BIAS), CONV),
+    OpCase("conv", "3x3, filters in C order", (X, WEIGHT, BIAS), CONV),
     OpCase("conv", "3x3, stride 2", (X, WEIGHT, BIAS), {**CONV, "stride": (2, 2)}),
     OpCase("conv", "16-bit 3x3", (Draw((4, 32, 14, 14)), Draw((64, 32, 3, 3)), Draw((64,))), CONV),
     OpCase("conv", "1x1", (X, Draw((32, 16, 1, 1)), BIAS), {**CONV, "padding": ((0, 0), (0, 0))}),
@@ -86,6 +87,8 @@ def launches(case: Any, target: Target) -> list[Traffic]:
         random, dtype = np.random.RandomState(0), "float16" if case.name.startswith("16-bit") else "float32"
         arrays = [target.channels_last(x.values(random, dtype)) if isinstance(x, Draw) else x
                   for x in case.inputs]
+        if case.name.endswith("filters in C order"):  # as a model has them
+            arrays[1] = target.asarray(target.to_numpy(arrays[1]))
         outputs, backward = call(case, target, arrays, case.needs)
         if backward is not None:
             backward(target.channels_last(np.ones(outputs[0].shape, dtype)))

@@ -22,13 +22,15 @@ class Draw:
     ``large`` (up to 1000, where e^x overflows); ``steady`` (10,000 and deviations of 0.01; in 16 bits 300
     and 0.1); ``constant`` (one number for each channel, about 10,000, in 16 bits 300); ``probabilities`` (sum
     to 1 along axis 1); ``labels`` (integers below `classes`); ``positions`` (integers from ``-classes`` up);
-    ``ignored`` (labels, every other one -100); ``bools``.
+    ``ignored`` (labels, every other one -100); ``bools``. A `mixed` one is float32 where the case runs in 16
+    bits, as parameters are in mixed precision.
     """
 
     shape: tuple[int, ...]
     kind: str = "normal"
     grad: bool = True
     classes: int = 0
+    mixed: bool = False
 
     def values(self, random: np.random.RandomState, dtype: str) -> np.ndarray:
         """The values, in `dtype` where they are floating-point."""
@@ -67,7 +69,11 @@ class Draw:
             values = size + deviation * values
         elif self.kind == "probabilities":
             values = np.exp(values) / np.exp(values).sum(axis=1, keepdims=True)
-        return values.astype(dtype)
+        return values.astype(self.dtype_beside(dtype))
+
+    def dtype_beside(self, dtype: str) -> str:
+        """The dtype of the values where the case runs in `dtype`."""
+        return "float32" if self.mixed and dtype in ("float16", "bfloat16") else dtype
 
 
 def seeded(*words: str) -> np.random.RandomState:

@@ -174,28 +174,51 @@ conv2d_weight_gradient(const T* x, const T* dy, float* partial, T* gradient, T* 
 
 // The filters as a product reads them: for each phase and group a matrix of `depth` rows (r, s, channel
 // that is summed over) and `columns` columns (channel that results), filled up with zeros. A block of 32
-// columns and 8 channels: it writes whole rows, and the sectors that it reads it uses up.
+// columns and 8 channels writes whole rows. Where few taps lie side by side in memory, and so do the filters'
+// channels, it reads them in that order, and turns them round in shared memory.
+const int TURNED = 9;  // taps at most
+
+template <class T> struct Turned { T of[8 * 33 * TURNED]; };
+
 template <class T>
-__device__ inline void pack(const T* weight, T* packed, const Strides& by, const Shape& shape, int z) {
+__device__ inline void pack(const T* weight, T* packed, const Strides& by, const Shape& shape, int z,
+                            Turned<T>& turned) {
     const int group = z % shape.groups, phase = z / shape.groups;
     const Axis vertical = vertical_axis(shape, phase), horizontal = horizontal_axis(shape, phase);
-    const int column = blockIdx.x * 32 + threadIdx.x % 32, c = blockIdx.y * 8 + threadIdx.x / 32;
-    if (column >= shape.columns) return;
+    const int first_column = blockIdx.x * 32, column = first_column + threadIdx.x % 32;
+    const int first_c = blockIdx.y * 8, c = first_c + threadIdx.x / 32;
+    if (first_column >= shape.columns) return;
     T* matrix = packed + static_cast<long long>(z) * shape.depth * shape.columns + column;
     const int taps = vertical.taps * horizontal.taps;
+    const long long sum_over = shape.gradient ? by.n : by.c, result_in = shape.gradient ? by.c : by.n;
+    const long long first_filter = static_cast<long long>(group) * (shape.gradient ? shape.C : shape.K);
+    const T* filters = weight + first_filter * by.n + first_c * sum_over + first_column * result_in;
+    // an odd number of elements for a filter, so that lanes side by side meet in no bank
+    const int of_filter = shape.R * shape.S, apart = of_filter | 1;
+    const bool turn = of_filter <= TURNED && by.w == 1 && by.h == shape.S && by.c == of_filter;
+    if (turn) {
+        const int inner = shape.gradient ? 32 : 8;  // the channels that are neighbours in memory
+        for (int e = threadIdx.x; e < 256 * of_filter; e += 256) {
+            const int tap = e % of_filter, near = e / of_filter % inner, far = e / of_filter / inner;
+            const int i = shape.gradient ? near : far, j = shape.gradient ? far : near;
+            if (first_column + i < shape.K && first_c + j < shape.C)
+                turned.of[(j * 33 + i) * apart + tap] = filters[j * sum_over + i * result_in + tap];
+        }
+        __syncthreads();
+    }
     if (c >= shape.C) {  // rows behind the last
         const int row = taps * shape.C + c - shape.C;
         if (row < shape.depth) matrix[static_cast<long long>(row) * shape.columns] = narrow<T>(0);
         return;
     }
-    const long long sum_over = shape.gradient ? by.n : by.c, result_in = shape.gradient ? by.c : by.n;
-    const long long first_filter = static_cast<long long>(group) * (shape.gradient ? shape.C : shape.K);
-    const T* filter = weight + first_filter * by.n + c * sum_over + column * result_in;
+    const int i = threadIdx.x % 32, j = threadIdx.x / 32;
+    const T* filter = filters + j * sum_over + i * result_in;
     for (int tap = 0; tap < taps; tap++) {
         const int r = vertical.first_tap + tap / horizontal.taps * vertical.every_tap;
         const int s = horizontal.first_tap + tap % horizontal.taps * horizontal.every_tap;
         T& element = matrix[(static_cast<long long>(tap) * shape.C + c) * shape.columns];
-        element = column < shape.K ? filter[r * by.h + s * by.w] : narrow<T>(0);
+        if (column >= shape.K) element = narrow<T>(0);
+        else element = turn ? turned.of[(j * 33 + i) * apart + r * shape.S + s] : filter[r * by.h + s * by.w];
     }
 }
 
@@ -203,9 +226,10 @@ __device__ inline void pack(const T* weight, T* packed, const Strides& by, const
 template <class T>
 __global__ void __launch_bounds__(256) conv2d_pack(const T* weight, T* forward, T* gradient, Strides by,
                                                    Shape forward_shape, Shape gradient_shape, int forwards) {
+    SHARED(Turned<T>, turned);
     const int z = blockIdx.z;
-    if (z < forwards) pack(weight, forward, by, forward_shape, z);
-    else pack(weight, gradient, by, gradient_shape, z - forwards);
+    if (z < forwards) pack(weight, forward, by, forward_shape, z, turned);
+    else pack(weight, gradient, by, gradient_shape, z - forwards, turned);
 }
 
 // What reaches a convolution through the ReLU behind it: dy where y is not 0. Once, for all three

@@ -9,19 +9,26 @@ const int BAND = 4;
 
 struct Weights { float of[49 * 32]; };  // [tap][channel of the block]
 
-// What a filter's tap sees; false where it is the padding of an input gradient, which is not multiplied
-// with anything.
+// What a filter's tap sees, pixel by pixel down a column, each so many rows below the one before; false where
+// it is the padding of an input gradient, which is not multiplied with anything.
 template <class T, int wide_of> struct Seen {
     const T* x;
     Strides by;
     Convolution conv;
 
-    __device__ bool read(float (&into)[wide_of], int n, int c, int h, int w) const {
+    struct Column { const T* at; int h; bool inside; };
+
+    __device__ Column column(int n, int c, int h, int w) const {
+        return {x + n * by.n + c * by.c + h * by.h + w * by.w, h, w >= 0 && w < conv.W};
+    }
+    __device__ bool read(float (&into)[wide_of], Column& from, int step) const {
         for (int m = 0; m < wide_of; m++) into[m] = 0;
-        if (h < 0 || h >= conv.H || w < 0 || w >= conv.W) return true;
-        const T* from = x + n * by.n + c * by.c + h * by.h + w * by.w;
-        const Vector<T, wide_of> values = load<wide_of>(from);
-        for (int m = 0; m < wide_of; m++) into[m] = wide(values.of[m]);
+        if (from.inside && static_cast<unsigned>(from.h) < static_cast<unsigned>(conv.H)) {
+            const Vector<T, wide_of> values = load<wide_of>(from.at);
+            for (int m = 0; m < wide_of; m++) into[m] = wide(values.of[m]);
+        }
+        from.h += step;
+        from.at += step * by.h;
         return true;
     }
 };
@@ -29,19 +36,46 @@ template <class T, int wide_of> struct Seen {
 template <class T, int wide_of, bool strided> struct Spread {
     Gradient<T> gradient;
 
-    __device__ bool read(float (&into)[wide_of], int n, int k, int h, int w) const {
+    struct Column { const T *dy, *after; int n, k, h, w; bool inside; };
+
+    __device__ Column column(int n, int k, int h, int w) const {
+        const Convolution& conv = gradient.conv;
+        const Strides& by = gradient.by;
+        return {gradient.dy + n * by.n + k * by.c + h * by.h + w * by.w,
+                gradient.after + gradient.dense(n, k, h, w, conv.P, conv.Q), n, k, h, w,
+                w >= 0 && (strided || w < conv.Q)};
+    }
+    __device__ bool read(float (&into)[wide_of], Column& from, int step) const {
         const Convolution& conv = gradient.conv;
         for (int m = 0; m < wide_of; m++) into[m] = 0;
-        if (h < 0 || w < 0 || (strided && (h % conv.stride_h || w % conv.stride_w))) return false;
-        const int p = strided ? h / conv.stride_h : h, q = strided ? w / conv.stride_w : w;
-        if (p >= conv.P || q >= conv.Q) return false;
-        if constexpr (wide_of == 4) {
-            const Vector<float, 4> values = gradient.quad(n, k, 4, p, q);
-            for (int m = 0; m < 4; m++) into[m] = values.of[m];
+        const int h = from.h;
+        from.h += step;
+        if constexpr (strided) {
+            if (!from.inside || h < 0 || h % conv.stride_h || from.w % conv.stride_w) return false;
+            const int p = h / conv.stride_h, q = from.w / conv.stride_w;
+            if (p >= conv.P || q >= conv.Q) return false;
+            if constexpr (wide_of == 4) {
+                const Vector<float, 4> values = gradient.quad(from.n, from.k, 4, p, q);
+                for (int m = 0; m < 4; m++) into[m] = values.of[m];
+            } else {
+                into[0] = gradient.at(from.n, from.k, p, q);
+            }
+            return true;
         } else {
-            into[0] = gradient.at(n, k, p, q);
+            const bool inside = from.inside && static_cast<unsigned>(h) < static_cast<unsigned>(conv.P);
+            if (inside) {
+                const Vector<T, wide_of> values = load<wide_of>(from.dy);
+                for (int m = 0; m < wide_of; m++) into[m] = wide(values.of[m]);
+                if (gradient.after) {
+                    const Vector<T, wide_of> passed = load<wide_of>(from.after);
+                    for (int m = 0; m < wide_of; m++)
+                        if (wide(passed.of[m]) <= 0) into[m] = 0;
+                }
+            }
+            from.dy += step * gradient.by.h;
+            from.after += static_cast<long long>(step) * conv.Q * conv.K;
+            return inside;
         }
-        return true;
     }
 };
 
@@ -55,9 +89,10 @@ __device__ inline void slide(float (&sums)[BAND][wide_of], const From& from, con
         if constexpr (size > 0) {
             Vector<float, wide_of> weight[size];
             for (int r = 0; r < size; r++) weight[r] = load<wide_of>(weights + (r * size + s) * side);
+            auto column = from.column(n, c, h, w + s);
             for (int i = 0; i < BAND + size - 1; i++) {
                 float seen[wide_of];
-                if (from.read(seen, n, c, h + i, w + s))
+                if (from.read(seen, column, 1))
                     for (int r = 0; r < size; r++)
                         if (i - r >= 0 && i - r < BAND)
                             for (int m = 0; m < wide_of; m++) sums[i - r][m] += seen[m] * weight[r].of[m];
@@ -65,10 +100,10 @@ __device__ inline void slide(float (&sums)[BAND][wide_of], const From& from, con
         } else {
             for (int r = 0; r < conv.R; r++) {
                 const Vector<float, wide_of> weight = load<wide_of>(weights + (r * conv.S + s) * side);
+                auto column = from.column(n, c, h + r * conv.dilation_h, w + s * conv.dilation_w);
                 for (int i = 0; i < BAND; i++) {
                     float seen[wide_of];
-                    if (from.read(seen, n, c, h + i * stride_h + r * conv.dilation_h,
-                                  w + s * conv.dilation_w))
+                    if (from.read(seen, column, stride_h))
                         for (int m = 0; m < wide_of; m++) sums[i][m] += seen[m] * weight.of[m];
                 }
             }
@@ -167,15 +202,21 @@ __device__ inline float walkers_sum(float mine, Sums& sums, int lanes) {
     return sums.of[threadIdx.x];  // the first `lanes` threads made theirs themselves
 }
 
-// A walker's share of the sum over all slices, 0 where there is nothing to add.
-__device__ inline float slices_sum(const float* partial, int slices, int lanes, bool in_range) {
+// A walker's share of the sum over all slices, which lie `apart` floats from each other; 0 where there is
+// nothing to add.
+__device__ inline float slices_sum(const float* partial, long long apart, int slices, int lanes,
+                                   bool in_range) {
     float sum = 0;
     for (int slice = threadIdx.x / lanes; slice < slices && in_range;
-         slice += 256 / lanes) sum += partial[slice];
+         slice += 256 / lanes) sum += partial[slice * apart];
     return sum;
 }
 
-// Several slices leave their sums in partial[weight or bias][slice], and the last block adds them up.
+template <int size> struct WalkersRoom : Sums {};
+template <> struct WalkersRoom<3> : Sums { float turned[32 * 9]; };  // [filter of the block][tap]
+
+// Several slices leave their sums in partial[slice][tap, at last the bias][filter], and the last block adds
+// them up. Where a block has all taps, it writes them in the filters' order from shared memory.
 // blockIdx.z is the slice: blocks that read the same at the same time are neighbours. Where `size` is 3, a
 // block has all taps; where it is 5, column blockIdx.x of them (more sums find no registers); where it is 0,
 // one tap.
@@ -183,37 +224,48 @@ template <class T, int size>
 __global__ void __launch_bounds__(256, 2) depthwise_weight_gradient(
     const T* x, const T* dy, const T* after, float* partial, T* dweight, T* dbias, unsigned* counters,
     Strides x_by, Strides dy_by, Convolution conv, int lanes, int columns) {
-    SHARED(Sums, room);
+    SHARED(WalkersRoom<size>, room);
     SHARED(int, is_last);
     constexpr int down = size > 0 ? size : 1, across = size == 3 ? 3 : 1;
     const int lane = threadIdx.x % lanes, walkers = 256 / lanes, slices = gridDim.z;
     const int k = blockIdx.y * lanes + lane, c = k / (conv.K / conv.C), bands = (conv.P + ROWS - 1) / ROWS;
     const int first_r = size > 0 ? 0 : blockIdx.x / conv.S,
               first_s = size > 0 ? blockIdx.x : blockIdx.x % conv.S;
-    const Seen<T, 1> seen = {x, x_by, conv};
-    const Gradient<T> gradient = {dy, after, nullptr, dy_by, {}, conv, 0};
+    const int step = size > 0 ? 1 : conv.stride_h;  // rows of x between two of dy
     float sums[down][across] = {}, total = 0;
     for (int i = blockIdx.z * walkers + threadIdx.x / lanes; k < conv.K && i < columns;
          i += slices * walkers) {
         const int q = i % conv.Q, p = i / conv.Q % bands * ROWS, n = i / conv.Q / bands, rows = conv.P - p;
         float d[ROWS];
+        const T* given = dy + n * dy_by.n + k * dy_by.c + p * dy_by.h + q * dy_by.w;
+        const T* passed = after + ((static_cast<long long>(n) * conv.P + p) * conv.Q + q) * conv.K + k;
         for (int row = 0; row < ROWS; row++) {
-            d[row] = row < rows ? gradient.at(n, k, p + row, q) : 0;
+            const bool passes = row < rows && !(after && wide(*passed) <= 0);
+            d[row] = passes ? wide(*given) : 0;
             total += d[row];
+            given += dy_by.h;
+            passed += static_cast<long long>(conv.Q) * conv.K;
         }
         const int h = p * conv.stride_h - conv.top + first_r * conv.dilation_h;
         const int w = q * conv.stride_w - conv.left + first_s * conv.dilation_w;
         for (int s = 0; s < across; s++) {
-            float column[ROWS + down - 1][1];
-            for (int row = 0; row < ROWS + down - 1; row++)
-                seen.read(column[row], n, c, h + row * (size > 0 ? 1 : conv.stride_h), w + s);
+            float column[ROWS + down - 1];
+            const bool inside = w + s >= 0 && w + s < conv.W;
+            const T* seen = x + n * x_by.n + c * x_by.c + h * x_by.h + (w + s) * x_by.w;
+            for (int row = 0; row < ROWS + down - 1; row++) {
+                const unsigned at = h + row * step;
+                column[row] = inside && at < static_cast<unsigned>(conv.H) ? wide(*seen) : 0;
+                seen += step * x_by.h;
+            }
             for (int row = 0; row < ROWS; row++)
                 if (row < rows)  // below the last row x may be infinite, and counts for nothing
-                    for (int r = 0; r < down; r++) sums[r][s] += column[row + r][0] * d[row];
+                    for (int r = 0; r < down; r++) sums[r][s] += column[row + r] * d[row];
         }
     }
     const bool mine = threadIdx.x < lanes && k < conv.K, biased = dbias && blockIdx.x == 0;
-    const long long weights = static_cast<long long>(conv.K) * conv.R * conv.S;
+    const int taps = conv.R * conv.S;
+    const long long apart = static_cast<long long>(conv.K) * (dbias ? taps + 1 : taps);
+    float* const leave = partial + blockIdx.z * apart + k;
 #pragma unroll 1
     for (bool adding = slices == 1;; adding = true) {
         const bool others = adding && slices > 1;
@@ -222,20 +274,30 @@ __global__ void __launch_bounds__(256, 2) depthwise_weight_gradient(
         for (int r = 0; r < down; r++)
 #pragma unroll
             for (int s = 0; s < across; s++) {
-                const long long tap = (static_cast<long long>(k) * conv.R + first_r + r) * conv.S
-                                      + first_s + s;
+                const int tap = (first_r + r) * conv.S + first_s + s;
+                const long long row = static_cast<long long>(tap) * conv.K;
                 float sum = sums[r][s];
-                if (others) sum = slices_sum(partial + tap * slices, slices, lanes, k < conv.K);
+                if (others) sum = slices_sum(partial + row + k, apart, slices, lanes, k < conv.K);
                 sum = walkers_sum(sum, room, lanes);
-                if (mine && adding) dweight[tap] = narrow<T>(sum);
-                else if (mine) partial[tap * slices + blockIdx.z] = sum;
+                if (mine && !adding) leave[row] = sum;
+                else if constexpr (size == 3) {
+                    if (mine) room.turned[lane * 9 + tap] = sum;
+                } else if (mine) dweight[static_cast<long long>(k) * taps + tap] = narrow<T>(sum);
             }
+        if constexpr (size == 3) {
+            if (adding) __syncthreads();
+            const long long first = static_cast<long long>(blockIdx.y) * lanes * 9;
+            const int filters = min(lanes, conv.K - static_cast<int>(blockIdx.y) * lanes);
+            for (int e = threadIdx.x; adding && e < 9 * filters; e += 256)
+                dweight[first + e] = narrow<T>(room.turned[e]);
+        }
         if (biased) {
             float sum = total;
-            if (others) sum = slices_sum(partial + (weights + k) * slices, slices, lanes, k < conv.K);
+            const long long row = static_cast<long long>(taps) * conv.K;
+            if (others) sum = slices_sum(partial + row + k, apart, slices, lanes, k < conv.K);
             sum = walkers_sum(sum, room, lanes);
             if (mine && adding) dbias[k] = narrow<T>(sum);
-            else if (mine) partial[(weights + k) * slices + blockIdx.z] = sum;
+            else if (mine) leave[row] = sum;
         }
         if (adding) return;
     }

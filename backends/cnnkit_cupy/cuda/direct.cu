@@ -112,9 +112,10 @@ __global__ void __launch_bounds__(256, 2) direct_input_gradient(
 // A tile of 256 outputs: each lane has eight rows of a column, and each warp some of the sums, over all
 // lanes. A sum's unit is four filters, a channel and a column s of the filters (and a row r, where `size` is
 // 0); its R rows are summed together, so that what one row has read serves the next. The bias is one more
-// unit, whose channel is 1 everywhere.
+// unit, whose channel is 1 everywhere. All units of a warp are of one quad, whose dy is read for all of them,
+// `AT_ONCE` rows at a time.
 // QUAD: floats of a quad; 16 more put two quads into different banks
-const int ROWS = 8, QUAD = 4 * (ROWS * 32 + 4);
+const int ROWS = 8, AT_ONCE = 4, QUAD = 4 * (ROWS * 32 + 4);
 const int ONE = 5120;
 
 // where in the tile it begins, and how far its rows are apart: 0 for the bias
@@ -152,8 +153,8 @@ __global__ void __launch_bounds__(256, 2) direct_weight_gradient(
     const Gradient<T> gradient = {dy, after, argmax, dy_by, pooling, conv, whole};
 
     const int lane = threadIdx.x % 32, warp = threadIdx.x / 32, plane = tiling.rows * tiling.pitch;
-    const int rows_apart = size > 0 ? 1 : conv.R, of_quad = channels * rows_apart * conv.S + 1,
-              units = tiling.quads * of_quad;
+    const int rows_apart = size > 0 ? 1 : conv.R, of_quad = channels * rows_apart * conv.S + 1;
+    const int warps = 8 / tiling.quads, quad = warp / warps, first_unit = warp % warps;  // of a quad
     const Spot spot = spot_of(lane, tiling);
     const int mine = spot.image < tiling.images
         ? spot.image * tiling.depth * plane + spot.band * ROWS * conv.stride_h * tiling.pitch
@@ -173,51 +174,72 @@ __global__ void __launch_bounds__(256, 2) direct_weight_gradient(
         fill(room.x, images, tiling, tile.n, group * inputs + channel, channels,
              tile.band * ROWS * conv.stride_h - conv.top, tile.column * conv.stride_w - conv.left);
         for (int e = threadIdx.x; e < tiling.quads * ROWS * 32; e += 256) {
-            const int quad = e % tiling.quads, to = e / tiling.quads;
+            const int to_quad = e % tiling.quads, to = e / tiling.quads;
             const Spot at = spot_of(to % 32, tiling);
             const int n = tile.n + at.image, p = (tile.band + at.band) * ROWS + to / 32,
                       q = tile.column + at.column;
-            const int k = first + 4 * quad;
+            const int k = first + 4 * to_quad;
             const bool inside = at.image < tiling.images && n < conv.N && p < conv.P
                                 && q < conv.Q && k < outputs;
             Vector<float, 4> d = {};
             if (inside) d = gradient.quad(n, group * outputs + k, outputs - k, p, q);
-            store(room.dy + quad * QUAD + 4 * to, d);
+            store(room.dy + to_quad * QUAD + 4 * to, d);
         }
         __syncthreads();
         const bool outside = spot.image >= tiling.images || tile.n + spot.image >= conv.N
                              || tile.column + spot.column >= conv.Q;
         // beyond, x may be infinite, and counts for nothing
-        const int rows = outside ? 0 : conv.P - (tile.band + spot.band) * ROWS;
-        #pragma unroll
+        const int left = conv.P - (tile.band + spot.band) * ROWS;
+        const int rows = outside || left < 0 ? 0 : min(left, +ROWS);
+        const float *from[Units<size>::units], *given = room.dy + quad * QUAD + 4 * lane;
+        int step[Units<size>::units];
         for (int u = 0; u < Units<size>::units; u++) {
-            if (warp + 8 * u >= units) continue;
-            const bool second = warp + 8 * u >= of_quad;
-            const Unit unit = room.units[warp + 8 * u - (second ? of_quad : 0)];
-            const float* from = room.x + unit.from + (unit.step ? mine : 0);
-            float seen[ROWS + Units<size>::rows - 1];
-            for (int i = 0; i < ROWS + Units<size>::rows - 1; i++) seen[i] = from[i * unit.step];
-            const float* given = room.dy + (second ? QUAD : 0) + 4 * lane;
-            for (int i = 0; i < ROWS; i++) {
-                const Vector<float, 4> d = load<4>(given + 128 * i);
-                if (i < rows)
+            const int i = first_unit + warps * u;
+            const Unit unit = room.units[i < of_quad ? i : of_quad - 1];
+            from[u] = room.x + unit.from + (unit.step ? mine : 0);
+            step[u] = unit.step;
+        }
+        #pragma unroll 1
+        for (int row = AT_ONCE; row <= rows; row += AT_ONCE) {
+            Vector<float, 4> d[AT_ONCE];
+            for (int i = 0; i < AT_ONCE; i++) d[i] = load<4>(given + 128 * i);
+            given += 128 * AT_ONCE;
+            #pragma unroll
+            for (int u = 0; u < Units<size>::units; u++) {
+                if (first_unit + warps * u >= of_quad) break;
+                float seen[AT_ONCE + Units<size>::rows - 1];
+                for (int i = 0; i < AT_ONCE + Units<size>::rows - 1; i++) seen[i] = from[u][i * step[u]];
+                from[u] += AT_ONCE * step[u];
+                for (int i = 0; i < AT_ONCE; i++)
                     for (int r = 0; r < Units<size>::rows; r++)
-                        for (int m = 0; m < 4; m++) sums[u][r][m] += seen[i + r] * d.of[m];
+                        for (int m = 0; m < 4; m++) sums[u][r][m] += seen[i + r] * d[i].of[m];
+            }
+        }
+        #pragma unroll 1
+        for (int row = rows / AT_ONCE * AT_ONCE; row < rows; row++) {  // what is left
+            const Vector<float, 4> d = load<4>(given);
+            given += 128;
+            #pragma unroll
+            for (int u = 0; u < Units<size>::units; u++) {
+                if (first_unit + warps * u >= of_quad) break;
+                for (int r = 0; r < Units<size>::rows; r++)
+                    for (int m = 0; m < 4; m++) sums[u][r][m] += from[u][r * step[u]] * d.of[m];
+                from[u] += step[u];
             }
         }
     }
     const long long weights = static_cast<long long>(conv.K) * inputs * conv.R * conv.S;
     #pragma unroll
     for (int u = 0; u < Units<size>::units; u++) {
-        const int unit = warp + 8 * u, i = unit % of_quad, s = i % conv.S, c = i / conv.S / rows_apart;
+        const int i = first_unit + warps * u, s = i % conv.S, c = i / conv.S / rows_apart;
         const bool ones = i == of_quad - 1;
-        if (unit >= units || (ones && (!dbias || channel > 0))) continue;
+        if (i >= of_quad || (ones && (!dbias || channel > 0))) continue;
         #pragma unroll
         for (int row = 0; row < Units<size>::rows; row++)
             #pragma unroll
             for (int m = 0; m < 4; m++) {
                 const float sum = warp_sum(sums[u][row][m]);
-                const int k = first + unit / of_quad * 4 + m, r = size > 0 ? row : i / conv.S % rows_apart;
+                const int k = first + 4 * quad + m, r = size > 0 ? row : i / conv.S % rows_apart;
                 const long long filter = group * outputs + k;
                 const long long place = ones ? weights + filter
                                         : ((filter * inputs + channel + c) * conv.R + r) * conv.S + s;
@@ -229,7 +251,7 @@ __global__ void __launch_bounds__(256, 2) direct_weight_gradient(
     }
     if (slices == 1 || !last_block(counters + blockIdx.y, slices, room.is_last)) return;
     #pragma unroll 1
-    for (int e = warp; e < units * Units<size>::rows * 4; e += 8) {
+    for (int e = warp; e < tiling.quads * of_quad * Units<size>::rows * 4; e += 8) {
         const int unit = e / 4 / Units<size>::rows, row = e / 4 % Units<size>::rows, i = unit % of_quad;
         const int k = first + unit / of_quad * 4 + e % 4, r = size > 0 ? row : i / conv.S % rows_apart;
         const bool ones = i == of_quad - 1;

@@ -4,6 +4,9 @@
 // whatever the strides, or 16 bytes of an array whose memory has the channels last without gaps. Few pixels
 // are one slice.
 //
+// T is the dtype of the images, P that of weight, bias and running statistics: the same, or float beside
+// images of 16 bits, as mixed precision has them.
+//
 // Numbers are summed up as differences to a center near them, so that those which hardly differ beside their
 // size lose no digits: in training a channel's first number, in evaluation its running mean. `mean` has all
 // centers, then what the means are beyond them.
@@ -68,10 +71,10 @@ __device__ inline void normalise(const T* x, const T* addend, T* y, const Scales
 // them. `new_mean` and `new_var` (may be null) are the running statistics moved towards the batch's by
 // `momentum`, the variance with divisor count - 1. Where there is one slice, its block goes on and
 // normalises, for it has all pixels of its channels; else `batch_norm` does.
-template <class T, int lanes>
+template <class T, int lanes, class P = T>
 __global__ void __launch_bounds__(256) batch_norm_moments(
-    const T* x, const T* weight, const T* bias, const T* addend, const T* running_mean, const T* running_var,
-    float* means, float* squares, float* mean, float* rstd, T* new_mean, T* new_var, T* y, unsigned* counters,
+    const T* x, const P* weight, const P* bias, const T* addend, const P* running_mean, const P* running_var,
+    float* means, float* squares, float* mean, float* rstd, P* new_mean, P* new_var, T* y, unsigned* counters,
     Strides by, Strides addend_by, Norm norm) {
     SHARED(Columns<lanes>, columns);
     SHARED(int, is_last);
@@ -141,18 +144,17 @@ __global__ void __launch_bounds__(256) batch_norm_moments(
         rstd[c] = reciprocal;
         if (!new_mean) continue;
         const float unbiased = variance * (static_cast<float>(pixels) / (pixels - 1));
-        new_mean[c] = narrow<T>(wide(running_mean[c]) * (1 - norm.momentum)
+        new_mean[c] = narrow<P>(wide(running_mean[c]) * (1 - norm.momentum)
                                 + (scales.center[k] + scales.beyond[k]) * norm.momentum);
-        new_var[c] = narrow<T>(wide(running_var[c]) * (1 - norm.momentum) + unbiased * norm.momentum);
+        new_var[c] = narrow<P>(wide(running_var[c]) * (1 - norm.momentum) + unbiased * norm.momentum);
     }
     if (norm.slices == 1) normalise(x, addend, y, scales, at, 0, pixels, by, addend_by, norm);
 }
 
 // The same of the running statistics, which evaluation normalises with.
-template <class T>
-__global__ void __launch_bounds__(256) batch_norm_running(const T* running_mean, const T* running_var,
-                                                          float* mean,
-                                                          float* rstd, Norm norm) {
+template <class P>
+__global__ void __launch_bounds__(256) batch_norm_running(const P* running_mean, const P* running_var,
+                                                          float* mean, float* rstd, Norm norm) {
     const int c = blockIdx.x * 256 + threadIdx.x;
     if (c >= norm.C) return;
     mean[c] = wide(running_mean[c]);
@@ -160,8 +162,8 @@ __global__ void __launch_bounds__(256) batch_norm_running(const T* running_mean,
     rstd[c] = 1 / sqrtf(wide(running_var[c]) + norm.eps);
 }
 
-template <class T, int lanes>
-__global__ void __launch_bounds__(256) batch_norm(const T* x, const T* weight, const T* bias, const T* addend,
+template <class T, int lanes, class P = T>
+__global__ void __launch_bounds__(256) batch_norm(const T* x, const P* weight, const P* bias, const T* addend,
                                                   const float* mean, const float* rstd, T* y,
                                                   Strides by, Strides addend_by, Norm norm) {
     const Mine<lanes> at = mine<lanes>(norm);
@@ -216,10 +218,10 @@ __device__ inline void spread(const T* x, const T* dy, const T* y, T* dx, T* dad
 // null). Each slice leaves its own in `totals` and `alongs`, and the last block adds them up. `y` is the
 // result, and only looked at with `relu`. Where there is one slice, its block goes on to dx and daddend if
 // they are not null.
-template <class T, int lanes>
+template <class T, int lanes, class P = T>
 __global__ void __launch_bounds__(256) batch_norm_sums(
-    const T* x, const T* dy, const T* y, const T* weight, const float* mean, const float* rstd, float* totals,
-    float* alongs, float* total, float* along, T* dweight, T* dbias, T* dx, T* daddend, unsigned* counters,
+    const T* x, const T* dy, const T* y, const P* weight, const float* mean, const float* rstd, float* totals,
+    float* alongs, float* total, float* along, P* dweight, P* dbias, T* dx, T* daddend, unsigned* counters,
     Strides x_by, Strides dy_by, Norm norm) {
     SHARED(Columns<lanes>, columns);
     SHARED(int, is_last);
@@ -267,8 +269,8 @@ __global__ void __launch_bounds__(256) batch_norm_sums(
     for (int k = 0; k < lanes && at.row == 0; k++) {
         total[at.c + k] = all[k];
         along[at.c + k] = normal[k];
-        if (dbias) dbias[at.c + k] = narrow<T>(all[k]);
-        if (dweight) dweight[at.c + k] = narrow<T>(normal[k]);
+        if (dbias) dbias[at.c + k] = narrow<P>(all[k]);
+        if (dweight) dweight[at.c + k] = narrow<P>(normal[k]);
     }
     if (norm.slices > 1 || !dx) return;
     of_channels<lanes>(slopes.scale, weight, at.c, 1);
@@ -280,9 +282,9 @@ __global__ void __launch_bounds__(256) batch_norm_sums(
     spread(x, dy, y, dx, daddend, slopes, at, 0, pixels, x_by, dy_by, norm);
 }
 
-template <class T, int lanes>
+template <class T, int lanes, class P = T>
 __global__ void __launch_bounds__(256) batch_norm_backward(
-    const T* x, const T* dy, const T* y, const T* weight, const float* mean, const float* rstd,
+    const T* x, const T* dy, const T* y, const P* weight, const float* mean, const float* rstd,
     const float* total, const float* along, T* dx, T* daddend, Strides x_by, Strides dy_by, Norm norm) {
     const Mine<lanes> at = mine<lanes>(norm);
     if (at.c >= norm.C) return;

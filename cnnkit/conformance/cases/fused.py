@@ -10,7 +10,7 @@ from dataclasses import replace
 from typing import Any
 
 from cnnkit.conformance.cases.conv import CONV
-from cnnkit.conformance.cases.norm import BATCH_NORM
+from cnnkit.conformance.cases.norm import BATCH_NORM, parameters
 from cnnkit.conformance.cases.pool import AVG, MAX
 from cnnkit.conformance.cases.resampling import PLAIN
 from cnnkit.conformance.inputs import Draw
@@ -47,12 +47,11 @@ def chain(key: Sequence[str], name: str, x: tuple[Any, ...], weight: tuple[Any, 
                   EXACT if exact else SUMS, tuple(counts), half=half, smooth=False)
 
 
-def norm_relu(name: str, x: tuple, *, half: bool = False, **attrs: Any) -> OpCase:
-    """A case of batch normalisation and the ReLU behind it."""
-    C = x[1:2]
-    inputs = (Draw(x), Draw(C), Draw(C), Draw(C, grad=False), Draw(C, "positive", grad=False))
+def norm_relu(name: str, x: tuple, *, half: bool = False, mixed: bool = False, **attrs: Any) -> OpCase:
+    """A case of batch normalisation and the ReLU behind it; `mixed` ones have parameters of float32."""
+    inputs = (Draw(x), *parameters(x, mixed=mixed))
     return OpCase(("batch_norm", "relu"), name, inputs, ({**BATCH_NORM, **attrs}, {}), SUMS, (5, 0),
-                  half=half, smooth=False)
+                  half=half or mixed, smooth=False)
 
 
 # an activation -> its settings
@@ -169,7 +168,9 @@ CASES = (
     chain(("conv", "avg_pool"), "common", (2, 2, 6, 7), (5, 2, 3, 3)),
     chain((*CONV_NORM_RELU, "max_pool"), "training", (2, 2, 6, 6), (3, 2, 3, 3), conv={"padding": SAME}),
     norm_relu("training", (3, 4, 5, 3), half=True),
+    norm_relu("training-mixed", (3, 8, 5, 3), mixed=True),
     norm_relu("training-matrix-odd", (7, 5)),
+    norm_relu("eval-mixed", (2, 3, 4, 4), mixed=True, training=False),
     norm_relu("eval", (2, 3, 4, 4), training=False),
     norm_relu("eval-batch-0", (0, 3, 4, 4), training=False),
     *norm_activations("training", (3, 4, 5, 3)),

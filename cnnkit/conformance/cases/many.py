@@ -42,6 +42,8 @@ CASES = (
     many(("conv", "relu"), "pixels", IMAGES, (3, 2, 1, 1), (3,), counts=(3, 0), conv=CONV),
     many("batch_norm", "pixels", IMAGES, ROW, ROW, None, None,
          training=True, momentum=0.1, eps=1e-5),
+    many("batch_norm", "pixels-mixed", IMAGES, *(Draw(ROW, "halves", mixed=True),) * 2, None, None,
+         training=True, momentum=0.1, eps=1e-5),
     many("avg_pool", "window", (1, 1, 64, 64), **{**AVG, "kernel_size": (64, 64)}),
     many("adaptive_avg_pool", "window", (1, 1, 64, 64), output_size=(1, 1)),
     *(many(op, "classes", (2, N), axis=1) for op in ("softmax", "log_softmax")),

@@ -8,20 +8,27 @@ from cnnkit.conformance.inputs import Draw
 from cnnkit.conformance.kinds.op import OpCase
 from cnnkit.conformance.tolerance import SUMS, Tolerance
 
-__all__ = ["BATCH_NORM", "CASES"]
+__all__ = ["BATCH_NORM", "CASES", "parameters"]
 
 BATCH_NORM: dict[str, Any] = {"training": True, "momentum": 0.1, "eps": 1e-5}
 STEADY = Tolerance(2e-4, 2e-4, "deviations a millionth of the numbers, divided by their size")
 
 
 def batch_norm(name: str, x: tuple, *, kind: str = "normal", affine: bool = True, running: bool = True,
-               half: bool = False, smooth: bool = True, tolerance: Tolerance = SUMS, **attrs: Any) -> OpCase:
-    """A batch normalisation, from the shape of its input."""
+               half: bool = False, mixed: bool = False, smooth: bool = True, tolerance: Tolerance = SUMS,
+               last: bool = False, **attrs: Any) -> OpCase:
+    """A batch normalisation, from the shape of its input; `mixed` ones have parameters of float32."""
+    inputs = (Draw(x, kind), *parameters(x, affine, running, mixed))
+    return OpCase("batch_norm", name, inputs, {**BATCH_NORM, **attrs}, tolerance,
+                  half=half or mixed, smooth=smooth, channels_last=last)
+
+
+def parameters(x: tuple, affine: bool = True, running: bool = True, mixed: bool = False) -> tuple:
+    """Weight, bias and running statistics of a batch normalisation of images of shape `x`."""
     C = x[1:2]
-    scale = (Draw(C), Draw(C)) if affine else (None, None)
-    state = (Draw(C, grad=False), Draw(C, "positive", grad=False)) if running else (None, None)
-    return OpCase("batch_norm", name, (Draw(x, kind), *scale, *state), {**BATCH_NORM, **attrs}, tolerance,
-                  half=half, smooth=smooth)
+    scale = (Draw(C, mixed=mixed), Draw(C, mixed=mixed)) if affine else (None, None)
+    state = (Draw(C, grad=False, mixed=mixed), Draw(C, "positive", grad=False, mixed=mixed))
+    return (*scale, *(state if running else (None, None)))
 
 
 def standardize(name: str, x: tuple, axes: tuple, weight: tuple | None = None, bias: tuple | None = None, *,
@@ -48,6 +55,12 @@ CASES = (
       for kind in ("steady", "constant")
       for size, shape in (("few", (4, 3, 3, 5)), ("many-channels", (3, 32, 3, 4)), ("matrix", (37, 5)),
                           ("many-pixels", (2, 2, 17, 19)))),
+    batch_norm("training-mixed", (4, 3, 3, 4), mixed=True),
+    batch_norm("training-mixed-channels-last", (3, 16, 3, 4), mixed=True, last=True),
+    batch_norm("training-mixed-many-pixels", (2, 8, 17, 19), mixed=True, last=True),
+    batch_norm("training-mixed-no-affine", (3, 8, 4, 3), affine=False, mixed=True),
+    batch_norm("training-mixed-no-running-statistics", (3, 2, 4, 3), running=False, mixed=True),
+    batch_norm("eval-mixed", (3, 8, 3, 4), training=False, mixed=True),
     batch_norm("training-matrix", (6, 5)),
     batch_norm("training-batch-1", (1, 3, 3, 3)),
     batch_norm("training-one-pixel-map", (5, 3, 1, 1)),

@@ -5,6 +5,8 @@ from __future__ import annotations
 import functools
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
+
 from cnnkit import backends
 from cnnkit.backends import dtype_name
 from cnnkit.conformance.checks.calling import call
@@ -33,7 +35,9 @@ def truth(case: ManyCase) -> Expected:
 
 def arrays_in(case: ManyCase, target: Target, dtype: str) -> list[Any]:
     """New arrays of a case's inputs, floating-point ones in `dtype`, which holds them exactly."""
-    return target.arrays(truth(case).inputs, lambda values: target.asarray(values, dtype))
+    dtypes = [drawn.dtype_beside(dtype) if isinstance(drawn, Draw) else dtype for drawn in case.inputs]
+    return [target.asarray(values, name) if isinstance(values, np.ndarray) else values
+            for values, name in zip(truth(case).inputs, dtypes)]
 
 
 def check_sixteen_bit_sums(case: ManyCase, target: Target) -> None:

@@ -163,3 +163,62 @@ def test_what_an_int_cannot_number_is_declined():
     x = xp.broadcast_to(backends.get("emulator").asarray(np.zeros((1, 1, 1, 1), np.float32)),
                         (2**15, 1, 2**15, 1))
     assert norm.batch_norm(x, None, None, None, None, needs=(False,) * 5, **TRAINING) is NotImplemented
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+@pytest.mark.parametrize("names", [("batch_norm",), ("batch_norm", "relu"), ("batch_norm", "add"),
+                                   ("batch_norm", "add", "relu")], ids="+".join)
+@pytest.mark.parametrize("pixels", ["few", "many"])
+def test_parameters_of_float32_beside_sixteen_bits_lose_no_digits(dtype, names, pixels, monkeypatch,
+                                                                  launches):
+    """As `cnnkit.autocast` calls it; gradients of the parameters and statistics are those of float32."""
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")
+    monkeypatch.setattr(norm, "WHOLE", 100)
+    rng, emulator = np.random.default_rng(0), backends.get("emulator")
+    size = (5, 4) if pixels == "few" else (19, 20)  # one slice, and two
+
+    def image():
+        host = rng.standard_normal((3, *size, 8)).astype(np.float32).astype(emulator.dtype(dtype))
+        return emulator.namespace.permute_dims(emulator.asarray(host), (0, 3, 1, 2))
+    x, dy, addend = image(), image(), image()
+    rest = [emulator.asarray(rng.random(8).astype(np.float32)) for _ in range(4)]
+    has_addend = "add" in names
+    given = (x, *rest, *([addend] if has_addend else []))
+    needs, settings = (True, True, True, False, False, True)[:len(given)], (TRAINING, {}, {})[:len(names)]
+    with backends.use("emulator"):
+        if len(names) == 1:
+            (y, *moved), backward = OPS["batch_norm"](*given, needs=needs, **TRAINING)
+        else:
+            (y, *moved), backward = batch_norm_chain(*given, needs=needs, calls=chain(names, settings))
+        gradients = backward(dy, None, None)
+    exact = [emulator.to_numpy(a).astype(np.float64) for a in given]
+    (right, *right_moved), back = OPS["batch_norm"].generic(*exact[:5], needs=needs[:5], **TRAINING)
+    right = right + exact[5] if has_addend else right
+    through = emulator.to_numpy(dy).astype(np.float64)
+    if names[-1] == "relu":
+        right, through = np.maximum(right, 0), np.where(right > 0, through, 0)
+    right_gradients = [*back(through)[:3], *([through] if has_addend else [])]
+    gradients = [g for g in gradients if g is not None]
+    assert all(f"{x.dtype}" == f"{a.dtype}" for a in (y, gradients[0], *gradients[3:]))
+    rounded = 2.0**-7 if dtype == "bfloat16" else 2.0**-10
+    for actual, expected in ((y, right), (gradients[0], right_gradients[0]),
+                             *zip(gradients[3:], right_gradients[3:], strict=True)):
+        np.testing.assert_allclose(emulator.to_numpy(actual).astype(np.float64), expected, rtol=rounded,
+                                   atol=rounded)
+    for actual, expected in zip((*moved, *gradients[1:3]), (*right_moved, *right_gradients[1:3]),
+                                strict=True):
+        assert backends.dtype_name(actual.dtype) == "float32"
+        np.testing.assert_allclose(emulator.to_numpy(actual), expected, rtol=2e-5, atol=2e-5)
+    assert len(launches["norm"]) == (2 if pixels == "few" else 4)
+    assert all(name.endswith("8, float>") for name, _ in launches["norm"])
+
+
+@pytest.mark.parametrize(("image", "dtypes"), [("float32", ("float16",) * 4), ("float16", ("bfloat16",) * 4),
+                                               ("float16", ("float32", "float32", "float16", "float16"))])
+def test_parameters_of_other_dtypes_are_declined(image, dtypes):
+    pytest.importorskip("ml_dtypes")
+    emulator = backends.get("emulator")
+    x, *rest = (emulator.asarray(np.ones(shape, np.float32), dtype)
+                for shape, dtype in zip(((3, 8, 5, 4), 8, 8, 8, 8), (image, *dtypes)))
+    assert norm.batch_norm(x, *rest, needs=(True,) * 3 + (False,) * 2, **TRAINING) is NotImplemented

@@ -89,3 +89,24 @@ def test_a_model_comes_onto_paper_without_its_gradients():
     model = small()
     model(cnnkit.ones(1, 1, 12, 12)).sum().backward()
     assert all(p.grad is None for p in Paper(GPUS["A100"]).moved(model).parameters())
+
+
+@pytest.mark.parametrize("dtype", ["float16", "bfloat16"])
+def test_a_step_in_mixed_precision_launches_kernels_but_for_casts_and_sums_of_gradients(dtype):
+    class Residual(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.c1, self.c2 = (nn.Conv2d(16, 16, 3, padding=1, bias=False) for _ in range(2))
+            self.b1, self.b2 = nn.BatchNorm2d(16), nn.BatchNorm2d(16)
+
+        def forward(self, x):
+            return F.relu(self.b2(self.c2(F.relu(self.b1(self.c1(x))))) + x)
+    if dtype == "bfloat16":
+        pytest.importorskip("ml_dtypes")
+    model = nn.Sequential(nn.Conv2d(3, 16, 3, padding=1), nn.BatchNorm2d(16), nn.ReLU(), Residual(),
+                          nn.AdaptiveAvgPool2d(1), nn.Flatten(), nn.Linear(16, 10))
+    names = [note.name for note in training_step(Paper(GPUS["A100"]), model, (3, 32, 32), 4, dtype)]
+    assert {name for name in names if "<" not in name} <= {"astype", "add"}
+    norms = [name for name in names if name.startswith("batch_norm")]
+    assert len(norms) == 3 * 4
+    assert all(name.endswith(", float>") for name in norms)
