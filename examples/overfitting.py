@@ -48,7 +48,7 @@ def accuracies(training: Dataset, test: Any, epochs: int, seed: int, *, augment:
     optimizer = optim.SGD(model.parameters(), lr=0.05, momentum=0.9, weight_decay=weight_decay)
     train.fit(model, training, epochs=epochs, optimizer=optimizer, scheduler="cosine", seed=seed,
               augment=augment, progress=False)
-    return tuple(train.evaluate(model, part).accuracy for part in (training, test))  # type: ignore[return-value]
+    return train.evaluate(model, training).accuracy, train.evaluate(model, test).accuracy
 
 
 def choose(images: ArrayDataset, epochs: int) -> None:

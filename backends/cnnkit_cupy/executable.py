@@ -83,7 +83,8 @@ class Executable:
                     if isinstance(place, Place)]
         found: dict[int, _Base] = {}
         for place, argument in pointers:
-            low, high = place.offset + argument.low, place.offset + argument.high  # type: ignore[attr-defined]
+            low = place.offset + argument.low  # type: ignore[attr-defined]
+            high = place.offset + argument.high  # type: ignore[attr-defined]
             base = found.setdefault(place.base, _Base(place.base, low, high))
             base.low, base.high = min(base.low, low), max(base.high, high)
             base.written |= argument.kind == "write"

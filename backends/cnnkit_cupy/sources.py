@@ -43,6 +43,8 @@ def structure(module: str, name: str) -> np.dtype:
         raise KeyError(f"{module}.cu has no structure {name}")
     fields = []
     for declaration in filter(None, map(str.strip, match.group(1).split(";"))):
-        type_name, first, rest = re.fullmatch(r"((?:long )?\w+) (\w+)(.*)", declaration, re.DOTALL).groups()  # type: ignore[union-attr]
+        parts = re.fullmatch(r"((?:long )?\w+) (\w+)(.*)", declaration, re.DOTALL)
+        assert parts is not None, f"{name} of {module}.cu declares {declaration!r}"
+        type_name, first, rest = parts.groups()
         fields += [(field, TYPES[type_name]) for field in (first, *re.findall(r"\w+", rest))]
     return np.dtype(fields, align=True)

@@ -94,7 +94,8 @@ def batch_norm(x: np.ndarray, weight: np.ndarray | None, bias: np.ndarray | None
             dx = dy * scale.reshape(column)
         return (None if dx is None else _shaped(dx, x),
                 dweight.astype(weight.dtype, copy=False) if needs[1] else None,  # type: ignore[union-attr]
-                dbias.astype(bias.dtype, copy=False) if needs[2] else None, None, None)  # type: ignore[union-attr]
+                dbias.astype(bias.dtype, copy=False) if needs[2] else None,  # type: ignore[union-attr]
+                None, None)
     return outputs, backward
 
 

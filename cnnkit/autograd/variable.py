@@ -22,7 +22,8 @@ class Variable(metaclass=_OfTensors):
     tensor([1.], requires_grad=True)
     """
 
-    def __new__(cls, data: Any, requires_grad: bool = False, volatile: bool = False) -> Tensor:  # type: ignore[misc]
+    def __new__(cls, data: Any, requires_grad: bool = False,  # type: ignore[misc]
+                volatile: bool = False) -> Tensor:
         if not isinstance(data, Tensor):
             return Tensor(data, requires_grad)
         if not data.is_leaf:

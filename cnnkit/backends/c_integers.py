@@ -142,7 +142,8 @@ class Structure(ctypes.Structure):
     """
 
     def __setattr__(self, name: str, value: Any) -> None:
-        c_type, label = dict(self._fields_).get(name), f"{type(self).__name__}.{name}"  # type: ignore[arg-type]
+        c_type = dict(self._fields_).get(name)  # type: ignore[arg-type]
+        label = f"{type(self).__name__}.{name}"
         if _is_integer(c_type):
             value = fitting(label, value, *limits(c_type))
         elif isinstance(value, tuple) and _is_integer(getattr(c_type, "_type_", None)):

@@ -177,4 +177,6 @@ class LocalResponseNorm(FunctionModule, function=F.local_response_norm):
 
 
 def _sizes(normalized_shape: int | Sequence[int]) -> tuple[int, ...]:
-    return (plain(normalized_shape),) if is_whole(normalized_shape) else tuple(normalized_shape)  # type: ignore
+    if is_whole(normalized_shape):
+        return (plain(normalized_shape),)
+    return tuple(normalized_shape)  # type: ignore

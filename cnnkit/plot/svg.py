@@ -6,7 +6,7 @@ Everything that comes from outside is escaped. The classes ``s1`` ... ``s6`` are
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import escape
 from typing import NamedTuple
 
@@ -165,8 +165,8 @@ def short(value: float) -> str:
     return f"{value:.4g}" if abs(value) < 10000 else f"{value:.0f}"
 
 
-def _axes(x_ticks: Sequence[float], y_ticks: Sequence[float], x, y, width: int,  # type: ignore[no-untyped-def]
-          height: int) -> list[str]:
+def _axes(x_ticks: Sequence[float], y_ticks: Sequence[float], x: Callable[[float], float],
+          y: Callable[[float], float], width: int, height: int) -> list[str]:
     parts = []
     for tick in y_ticks:
         parts.append(f'<line class="grid" x1="{LEFT}" x2="{width - RIGHT}" y1="{y(tick):.1f}" '

@@ -111,11 +111,14 @@ def resources(log: str) -> dict[str, Usage]:
     """What ``ptxas -v`` says of each kernel, by its mangled name."""
     usages = {}
     for part in re.split(r"Compiling entry function '", log)[1:]:
-        stack, stores, loads = map(int, re.search(
-            r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part).groups())  # type: ignore[union-attr]
-        shared = re.search(r"(\d+) bytes smem", part)
-        usages[part[:part.index("'")]] = Usage(int(re.search(r"Used (\d+) registers", part).group(1)),  # type: ignore[union-attr]
-                                               stack, stores + loads, int(shared.group(1)) if shared else 0)
+        spilled = re.search(
+            r"(\d+) bytes stack frame, (\d+) bytes spill stores, (\d+) bytes spill loads", part)
+        registers, shared = re.search(r"Used (\d+) registers", part), re.search(r"(\d+) bytes smem", part)
+        if spilled is None or registers is None:
+            raise ValueError(f"ptxas does not say what a kernel uses: {part!r:.200}")
+        stack, stores, loads = map(int, spilled.groups())
+        usages[part[:part.index("'")]] = Usage(int(registers.group(1)), stack, stores + loads,
+                                               int(shared.group(1)) if shared else 0)
     return usages
 
 

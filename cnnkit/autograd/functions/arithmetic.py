@@ -154,8 +154,8 @@ def float_power(input: Any, exponent: Any) -> Tensor:
     >>> cnnkit.float_power(cnnkit.tensor([2]), 2)
     tensor([4.], dtype=float64)
     """
-    x, y = (v.to(dtype="float64") if isinstance(v := wrapped(operand), Value) else float(v)  # type: ignore[attr-defined]
-            for operand in (input, exponent))
+    x, y = (v.to(dtype="float64") if isinstance(v, Value) else float(v)  # type: ignore[attr-defined]
+            for v in map(wrapped, (input, exponent)))
     return apply(elementwise.pow, x, y)
 
 

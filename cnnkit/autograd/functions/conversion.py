@@ -89,7 +89,9 @@ def to(input: Value, *args: Any, device: Any = None, dtype: Any = None, non_bloc
         native = new._backend().dtype(dtype)  # JAX may have no 64 bits, and give 32
         if backends.dtype_of(native) is not new.dtype:
             new = apply(shaping.cast, new, dtype=native)
-    return new.clone() if (copy or forced) and new is input else new  # type: ignore[attr-defined, return-value]
+    if (copy or forced) and new is input:
+        return new.clone()  # type: ignore[attr-defined]
+    return new  # type: ignore[return-value]
 
 
 def place_and_dtype(args: tuple[Any, ...], device: Any, dtype: Any) -> tuple[Any, str | None, bool]:
