@@ -14,8 +14,8 @@ extensions = [
     # these write pages
     "site_extensions.repository_pages", "site_extensions.reference", "site_extensions.examples",
     "sphinx.ext.autodoc", "sphinx.ext.autosummary", "sphinx.ext.viewcode", "numpydoc",
-    "site_extensions.mathml", "site_extensions.mermaid", "myst_nb", "sphinx_gallery.gen_gallery",
-    "sphinx_design",
+    "site_extensions.mathml", "site_extensions.mermaid", "site_extensions.asv_results",
+    "myst_nb", "sphinx_gallery.gen_gallery", "sphinx_design",
 ]
 exclude_patterns = ["_templates", "_examples", "site_extensions", "gallery/*.ipynb", "gallery/*.py"]
 templates_path, html_static_path = ["_templates"], ["_static"]
