@@ -58,5 +58,6 @@ def test_a_step_calls_no_more_functions_of_pythons_than_it_did(requests, name):
 def test_a_step_of_fit_uploads_where_its_samples_are_and_waits_for_nothing(requests, name):
     counted = requests.counted_in_fit(name)
     assert counted["launches"] <= MOST[name] + IN_FIT
-    assert asked_for(counted) == {"copies_to_device": 1, "bytes_to_device": 8 * 4,  # of four samples
-                                  "queries": 1, "event_records": 1}
+    asked = asked_for(counted)
+    assert asked.pop("queries") >= 1  # whether a buffer is free: more often where streams run late
+    assert asked == {"copies_to_device": 1, "bytes_to_device": 8 * 4, "event_records": 1}  # of four samples
