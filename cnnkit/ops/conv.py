@@ -13,7 +13,6 @@ The second line is transposed convolution: `conv_input` forward.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from functools import lru_cache
 from math import prod
 from typing import Any
 
@@ -30,14 +29,11 @@ Array = Any
 
 # -- checks --------------------------------------------------------------------------------------------------
 
-_known_shape = lru_cache(1024)(conv_output_shape)  # a network calls with the same shapes at every step
-
-
 def _infer_conv(shapes: Sequence, dtypes: Sequence, *, stride: Sizes, padding: Pads,
                 dilation: Sizes, groups: int) -> tuple:
     x, weight, bias = shapes
     dtype = dtypes[0]
-    shape = _known_shape(x, weight, stride, padding, dilation, groups)
+    shape = conv_output_shape(x, weight, stride, padding, dilation, groups)
     if not is_floating(dtype) or dtypes[1] != dtype or (bias is not None
                                                         and (dtypes[2] != dtype or bias != weight[:1])):
         _explain(f"conv{len(stride)}d", shapes, dtypes)

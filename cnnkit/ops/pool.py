@@ -60,14 +60,11 @@ def along_axes(shape: Sequence[int], kernel_size: Sizes, stride: Sizes, padding:
 
 # -- maximum -------------------------------------------------------------------------------------------------
 
-_known_shape = lru_cache(1024)(pool_output_shape)  # a network calls with the same shapes at every step
-
-
 def _infer_max(shapes: Sequence, dtypes: Sequence, *, kernel_size: Sizes, stride: Sizes, padding: Pads,
                dilation: Sizes, ceil_mode: bool) -> tuple:
     if not is_floating(dtypes[0]):
         need_floating(f"max_pool{len(kernel_size)}d", dtypes[0])
-    return ((_known_shape(shapes[0], kernel_size, stride, padding, dilation, ceil_mode, "max_pool"),
+    return ((pool_output_shape(shapes[0], kernel_size, stride, padding, dilation, ceil_mode, "max_pool"),
              dtypes[0]),)
 
 
