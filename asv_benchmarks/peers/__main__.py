@@ -6,10 +6,10 @@
     python -m peers --list
 
 Contenders are torch (its usual layout), torch_cl (channels last), torch_fused, torch_cl_fused (the fused
-optimizer), torch_compile, jax, tensorflow, tensorflow_xla, onnxruntime (inference only, of the file that
-cnnkit exports), cnnkit, cnnkit_captured (a training step under `cnnkit.capture`, as `train.fit` runs it), or
-a file that defines ``make(case)``, which returns a callable that does one step, or ``None`` where it does not
-support the case. Ratios are to the first contender.
+optimizer), torch_compile, jax, tensorflow, tensorflow_xla, onnxruntime and openvino (inference only, of the
+file that cnnkit exports), cnnkit, cnnkit_captured (a training step under `cnnkit.capture`, as `train.fit`
+runs it), or a file that defines ``make(case)``, which returns a callable that does one step, or ``None``
+where it does not support the case. Ratios are to the first contender.
 """
 
 from __future__ import annotations

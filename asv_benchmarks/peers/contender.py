@@ -25,6 +25,7 @@ CONTENDERS = {  # name -> module and function
     "torch_compile": "peers.torch_peer:compiled",
     "jax": "peers.jax_peer:make",
     "onnxruntime": "peers.onnxruntime_peer:make",
+    "openvino": "peers.openvino_peer:make",
     "tensorflow": "peers.tensorflow_peer:make", "tensorflow_xla": "peers.tensorflow_peer:compiled"}
 SLOW = 0.5  # seconds: a step that takes longer is tried once, not three times, before the turns
 

@@ -1,10 +1,12 @@
 """The peer benchmark: turns are shared fairly, disturbed ones taken again, and no goal is met under them."""
 
+import importlib
 import json
 import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 FOLDER = Path(__file__).parents[2] / "asv_benchmarks"
@@ -100,15 +102,19 @@ def test_cnnkit_s_inference_is_captured(peers, recwarn):
     assert [str(warning.message) for warning in recwarn] == []
 
 
-def test_onnxruntime_runs_what_cnnkit_exports_and_nothing_else(peers, monkeypatch):
-    for needed in ("onnx", "onnxruntime", "spox"):
+@pytest.mark.parametrize("library", ["onnxruntime", "openvino"])
+def test_what_cnnkit_exports_is_run_and_nothing_else(peers, library, monkeypatch):
+    for needed in ("onnx", "spox", library):
         pytest.importorskip(needed)
-    from peers import onnxruntime_peer
-
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    make = importlib.import_module(f"peers.{library}_peer").make
     case = peers["cases"].cases()["infer/lenet5-b1"]
-    assert onnxruntime_peer.make(case)()[0].shape == (1, 10)
-    assert onnxruntime_peer.make({**case, "kind": "train"}) is None
+    scores, = make(case)().values() if library == "openvino" else make(case)()
+    assert scores.shape == (1, 10)
+    assert make({**case, "kind": "train"}) is None
+    exported = importlib.import_module("peers.exported")
+    with pytest.raises(ValueError, match="lenet5 are others than cnnkit's"):
+        exported.check(library, case, np.zeros((1, 10)), np.ones((1, 10)))
 
 
 def test_the_captured_contender_replays_the_step(peers):
