@@ -1,15 +1,13 @@
 """Convolution on CUDA: each shape's kernel, the same bits from every tile, layouts, phases, numbering."""
 
 import functools
-import re
-from types import SimpleNamespace
 
 import numpy as np
 import pytest
 from chains import chain
-from cnnkit_cupy import conv, conv_tiles, launcher
+from cnnkit_cupy import conv, launcher
 from cnnkit_cupy.choice import Choice
-from cnnkit_cupy.launcher import KERNELS, contiguous, instances
+from cnnkit_cupy.launcher import contiguous
 from cnnkit_cupy.parameters import pack
 from cnnkit_cupy.sources import source, structure
 from emulated_convolution import EVERY, PLAIN, SAME, as_nhwc, bits, generic, run_kernel
@@ -51,79 +49,6 @@ def test_the_tiled_product_passes_every_case_of_convolution(tiled):
     assert len(native) > 40
 
 
-# -- which kernel --------------------------------------------------------------------------------------------
-
-def test_a_tile_is_what_the_source_says():
-    for name, tile in {**conv.TILINGS, **conv_tiles.WEIGHT_TILINGS}.items():
-        numbers = re.search(rf"using {name} = Tiling<([\d, ]+)>;", source("conv")).group(1)
-        assert tuple(map(int, numbers.split(","))) == (tile.rows, tile.columns, tile.rows_each,
-                                                       tile.columns_each, tile.taps)
-    for name in instances("conv"):
-        if tiled := re.search(r"<\w+, (\w+),", name):
-            threads = {**conv.TILINGS, **conv_tiles.WEIGHT_TILINGS}[tiled.group(1)].threads
-            assert KERNELS[name].block == (threads, 1, 1)
-            assert KERNELS[name].launch_bounds == (threads, 512 // threads)
-
-
-def test_a_place_is_as_large_as_the_host_says():
-    axes, pixel, rows = 2 * 9 * 4, 3 * 4, 8
-    assert axes + pixel + 4 + rows == conv_tiles.PLACE  # 4: the group
-
-
-def test_a_tile_grows_with_the_filters_and_shrinks_where_there_are_few_pixels():
-    assert [conv.tiling(10**6, K, 1).name for K in (1, 32, 33, 64, 1000)] == ["Small", "Small", "Narrow",
-                                                                              "Narrow", "Large"]
-    assert conv.tiling(1, 128, 1).name == conv.tiling(64 * 64, 128, 1).name == "Small"
-
-
-def test_slices_depend_on_shapes_and_leave_numbers_that_an_int_holds():
-    assert conv.slices(1, 10**8, 1) == 256
-    assert conv.slices(1, 10, 1) == 1
-    assert conv.slices(10**4, 10**8, 1) == 1
-    assert conv.slices(1, 10**6, 60000) == 1
-    assert conv.slices(10**4, 3 * 2**30, 1) == 3
-
-
-class Anywhere:
-    """A device whose arrays begin where they say."""
-
-    @staticmethod
-    def address(array):
-        return array.begin
-
-
-def described(shape, order, begin=0, size=4, step=1):
-    """What `reading` asks of an array: shape and strides of a view of memory in this order."""
-    strides, n = [0] * 4, size * step
-    for axis in order:
-        strides[axis] = n
-        n *= shape[axis]
-    return SimpleNamespace(shape=shape, strides=tuple(strides),
-                           dtype=SimpleNamespace(itemsize=size), begin=begin)
-
-
-NCHW, NHWC = (3, 2, 1, 0), (1, 3, 2, 0)
-
-
-@pytest.mark.parametrize(("array", "channels", "how"), [
-    (described((2, 8, 5, 5), NHWC), 8, "vector"),
-    (described((2, 8, 5, 5), NHWC), 4, "vector"),
-    (described((2, 8, 5, 5), NHWC), 2, "scalar"),
-    (described((2, 8, 5, 5), NCHW), 8, "scalar"),
-    (described((2, 8, 5, 5), NHWC, begin=8), 8, "scalar"),
-    (described((2, 6, 5, 5), NHWC), 6, "scalar"),
-    (described((2, 8, 5, 5), NHWC, step=2), 8, "scalar"),
-    (described((2, 8, 5, 5), NHWC, size=2), 8, "vector"),
-    (described((2, 4, 5, 5), NHWC, size=2), 4, "scalar"),
-    (described((1, 4, 2**15, 2**14), NHWC), 4, "scalar"),  # 2^31 elements in an image
-    (described((64, 4, 2**13, 2**13), NHWC), 4, "vector"),  # in the batch
-    (SimpleNamespace(shape=(1, 8, 1, 5), strides=(3, 4, 5, 32),
-                     dtype=SimpleNamespace(itemsize=4), begin=0), 8, "vector"),
-], ids=str)
-def test_vectors_are_read_where_channels_are_neighbours_and_aligned(array, channels, how):
-    assert conv.reading(Anywhere, array, channels, array.shape[2:]) == how
-
-
 @pytest.mark.parametrize(("x", "weight", "make", "attrs", "names"), [
     ((2, 8, 5, 5), (8, 8, 3, 3), as_nhwc, {}, ("Small, vector", "Small, vector", "Small, vector")),
     ((2, 8, 5, 5), (8, 8, 3, 3), None, {}, ("Small, scalar", "Small, scalar", "Small, scalar")),
@@ -151,8 +76,6 @@ def test_the_instance_that_a_shape_gets(launched, x, weight, make, attrs, names)
         *["conv2d_pack<float>"] * ("pointwise" not in forward), f"conv2d<float, {forward}>",
         f"conv2d<float, {input_gradient}>", f"conv2d_weight_gradient<float, {weight_gradient}>"]
 
-
-# -- right, and the same bits from every tile ----------------------------------------------------------------
 
 TILED = {  # more than a tile and a rest each way, for the largest tile
     "windows": ((1, 16, 12, 14), (136, 16, 3, 2), {"padding": ((1, 0), (2, 1))}),
@@ -288,8 +211,6 @@ def test_filters_are_packed_again_for_a_gradient_that_lies_in_another_order(laun
         assert sum("pack" in name for name, _ in launched) == packs
 
 
-# -- the input gradient with a stride ------------------------------------------------------------------------
-
 @pytest.mark.parametrize(("x", "kernel", "attrs"), [
     ((2, 4, 9, 8), (3, 3), {"stride": (2, 2), "padding": SAME}),
     ((1, 4, 11, 12), (2, 2), {"stride": (3, 4)}),
@@ -322,8 +243,6 @@ def test_infinite_weights_reach_the_pixels_that_their_taps_touch():
         assert not np.isnan(expected[1]).all()
 
 
-# -- with ReLU -----------------------------------------------------------------------------------------------
-
 def test_with_relu_the_forward_is_the_same_two_launches_and_the_backward_one_more(launched):
     emulator, arrays = backends.get("emulator"), random_arrays((2, 8, 5, 5), (8, 8, 3, 3))
     arrays[0][0, 3, 2, 2] = np.nan
@@ -342,8 +261,6 @@ def test_with_relu_the_forward_is_the_same_two_launches_and_the_backward_one_mor
     for actual, exact in zip(gradients, generic(arrays, masked)[1:]):
         np.testing.assert_allclose(emulator.to_numpy(actual), exact, rtol=1e-4, atol=1e-4)
 
-
-# -- what is held and declined -------------------------------------------------------------------------------
 
 def test_gradients_that_nobody_needs_are_not_launched(launched):
     arrays = random_arrays((2, 8, 5, 5), (8, 8, 3, 3))
@@ -369,8 +286,6 @@ def test_what_a_kernel_cannot_number_is_declined(x, weight, attrs):
     nowhere = [type(array)(np.broadcast_to(np.zeros((), dtype), shape)) for shape in (x, weight)]
     assert conv.conv2d(*nowhere, None, needs=(False,) * 3, **{**PLAIN, **attrs}) is NotImplemented
 
-
-# -- numbers beyond 2^31 -------------------------------------------------------------------------------------
 
 PROBE = """
 __global__ void __launch_bounds__(1) probe(const long long* request, long long* results, Shape shape) {

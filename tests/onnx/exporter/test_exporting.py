@@ -1,7 +1,6 @@
 """`onnx.export`: graphs that onnxruntime runs as cnnkit computes, and what is refused."""
 
 import collections
-import importlib.util
 import json
 
 import numpy as np
@@ -13,8 +12,9 @@ from cnnkit import backends, data, models, nn, random
 from cnnkit import onnx as cnnkit_onnx
 
 pytest.importorskip("ndonnx")
-runtime = pytest.importorskip("onnxruntime")
 
+
+runtime = pytest.importorskip("onnxruntime")
 TOLERANCE = 1e-5
 
 
@@ -43,8 +43,6 @@ def check(model, *inputs, batches=(1, 5), **settings):
             np.testing.assert_allclose(got, want, rtol=TOLERANCE, atol=TOLERANCE * max(1, abs(want).max()))
     return made
 
-
-# -- networks ------------------------------------------------------------------------------------------------
 
 class Guide(nn.Module):
     """The guide's PyTorch class."""
@@ -177,8 +175,6 @@ def test_one_and_three_axes():
           drawn((2, 1, 6, 7, 8)))
 
 
-# -- the graph that a person would draw ----------------------------------------------------------------------
-
 def test_a_residual_network_has_the_nodes_of_its_picture():
     made = check(Residual(), drawn((1, 3, 8, 8)))
     assert operators(made) == {"Conv": 3, "BatchNormalization": 2, "Add": 2, "Relu": 2,
@@ -223,8 +219,6 @@ def test_a_shared_layer_is_one_weight_and_two_nodes():
     assert [tensor.name for tensor in made.graph.initializer] == ["0.weight", "0.bias"]
     assert operators(made) == {"Gemm": 2, "Relu": 1}
 
-
-# -- inputs, outputs, sizes ----------------------------------------------------------------------------------
 
 class Several(nn.Module):
     def __init__(self):
@@ -323,13 +317,6 @@ def test_16_bits_are_16_bits():
     assert {tensor.data_type for tensor in made.graph.initializer if "constant" not in tensor.name} == {10}
 
 
-def test_a_tensor_that_is_no_buffer_is_named():
-    kept = cnnkit.ones(3)
-    with pytest.raises(TypeError, match="two backends") as caught:
-        cnnkit_onnx.export(Forward(lambda x: x + kept), drawn((2, 3)))
-    assert "register_buffer" in caught.value.__notes__[0]
-
-
 def test_what_python_makes_of_the_batch_is_computed_in_the_graph():
     check(Reshaping(), drawn((2, 4, 3, 3)))
 
@@ -341,8 +328,6 @@ def test_float64_stays_float64():
     got, = runtime.InferenceSession(made.SerializeToString()).run(None, {"input": x})
     np.testing.assert_allclose(got, model(cnnkit.tensor(x)).detach().numpy(), rtol=1e-12)
 
-
-# -- what stays as it was ------------------------------------------------------------------------------------
 
 def test_the_model_is_as_before_also_after_an_error():
     class Failing(Residual):
@@ -377,84 +362,6 @@ def test_the_file_is_the_model_and_has_what_was_learnt_from(tmp_path):
     assert [file.name for file in path.parent.iterdir()] == ["m.onnx"]
 
 
-# -- what is refused -----------------------------------------------------------------------------------------
-
-class Forward(nn.Module):
-    """A module of one function."""
-
-    def __init__(self, function):
-        super().__init__()
-        self.function = function
-
-    def forward(self, x):
-        return self.function(x)
-
-
-def branching(x):
-    return x if x.sum() > 0 else -x
-
-
-@pytest.mark.parametrize(("function", "error", "words"), [
-    (branching, RuntimeError, r"test_exporting\.py, line \d+, in branching, reads a number .*cnnkit\.where"),
-    (lambda x: x * x.max().item(), RuntimeError, r"test_exporting\.py, line \d+, in <lambda>, reads"),
-    (lambda x: F.dropout(x, training=True), RuntimeError, "Forward draws random numbers"),
-    (lambda x: x + cnnkit.rand(3), RuntimeError, "dropout in training"),
-    (lambda x: x + cnnkit.randn(3), RuntimeError, r"self\.training is true"),
-    (lambda x: F.batch_norm(x, cnnkit.zeros(3), cnnkit.ones(3), training=True), RuntimeError,
-     "batch_norm in training mode moves its running statistics"),
-    (lambda x: x.sum(0) * x.shape[0] ** 2, ValueError,
-     r"constant that is 4.* for one size and 9.*all sizes of batch"),
-    (lambda x: sum(row for row in x), ValueError,
-     "not the same in the graph for another size.*all sizes of batch: make no Python loop"),
-    (lambda x: "text", TypeError, "returns a str"),
-    (lambda x: [], TypeError, "returns no Tensor")],
-    ids=["branch", "item", "dropout", "rand", "randn", "batch-norm", "square", "loop", "text", "nothing"])
-def test_what_no_graph_can_be_is_refused_by_name(function, error, words):
-    with pytest.raises(error, match=words):
-        cnnkit_onnx.export(Forward(function), drawn((2, 3)))
-
-
-def test_a_layer_that_draws_is_named():
-    model = nn.Sequential(nn.Linear(3, 3), Forward(F.dropout))
-    with pytest.raises(RuntimeError, match=r"^1 \(Forward\) draws random numbers"):
-        cnnkit_onnx.export(model, drawn((2, 3)))
-    assert "Dropout" not in str(operators(cnnkit_onnx.export(nn.Sequential(nn.Dropout()), drawn((2, 3)))))
-
-
-def test_an_image_that_is_no_batch_is_told_how_it_was_taken():
-    with pytest.raises(ValueError, match="2 channels") as caught:
-        cnnkit_onnx.export(nn.Conv2d(3, 2, 3), drawn((3, 5, 5)))
-    assert "inputs of shape (2, 5, 5)" in caught.value.__notes__[-1]
-    assert "vary (batch)" in caught.value.__notes__[-1]
-
-
-def test_an_error_says_in_which_layer_it_was_raised():
-    model = nn.Sequential(nn.Linear(3, 3), nn.Sequential(Forward(branching)))
-    with pytest.raises(RuntimeError) as caught:
-        cnnkit_onnx.export(model, drawn((2, 3)))
-    assert caught.value.__notes__ == ["It was raised in 1.0, while the model was exported"]
-
-
-@pytest.mark.parametrize(("arguments", "settings", "error", "words"), [
-    ((F.relu, drawn((1, 3))), {}, TypeError, "takes a Module; got function"),
-    ((nn.ReLU(), [[1.0]]), {}, TypeError, "must be a Tensor or an array"),
-    ((nn.ReLU(), ()), {}, TypeError, "got nothing"),
-    ((nn.ReLU(), drawn((1, 3)).astype(complex)), {}, TypeError, "has no dtype 'complex128'"),
-    ((nn.ReLU(), drawn((1, 3))), {"opset": 16}, ValueError, "writes opsets 17 to"),
-    ((nn.ReLU(), drawn((1, 3))), {"dynamic_axes": {"x": {0: "n"}}}, ValueError, "the inputs are input"),
-    ((nn.ReLU(), drawn((1, 3))), {"dynamic_axes": {"input": [2]}}, ValueError, "has axis 2")])
-def test_wrong_arguments_are_named(arguments, settings, error, words):
-    with pytest.raises(error, match=words):
-        cnnkit_onnx.export(*arguments, **settings)
-
-
 def test_a_later_opset_is_declared_on_request():
     made = check(Residual(), drawn((1, 3, 8, 8)), opset=21)
     assert made.opset_import[0].version == 21
-
-
-def test_the_extra_is_named_where_a_package_is_missing(monkeypatch):
-    found = importlib.util.find_spec
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None if name == "spox" else found(name))
-    with pytest.raises(backends.Unavailable, match=r"spox is not installed .*cnnkit\[onnx\]"):
-        cnnkit_onnx.export(nn.ReLU(), drawn((1, 3)))
