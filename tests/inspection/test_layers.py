@@ -1,5 +1,6 @@
 """The summary: measured on the model, which stays as it was."""
 
+import copy
 import io
 
 import numpy as np
@@ -167,7 +168,7 @@ def test_flops_of_a_layer_that_means_something_else_by_the_word_are_not_guessed(
 def test_the_model_is_as_it_was():
     model = models.CNN((1, 8, 8), batch_norm=True, dropout=0.5)
     model.features.norm1.eval()
-    before, modes = model.state_dict(), [m.training for m in model.modules()]
+    before, modes = copy.deepcopy(model.state_dict()), [m.training for m in model.modules()]
     versions = [t._version[0] for t in (*model.parameters(), *model.buffers())]
     state = cnnkit.random.get_state()
     cnnkit.summary(model, (1, 8, 8))

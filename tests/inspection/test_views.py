@@ -1,5 +1,7 @@
 """Filters, feature maps and Sobel edges as pictures."""
 
+import copy
+
 import numpy as np
 import pytest
 
@@ -63,7 +65,7 @@ def test_more_than_the_most_are_named_and_not_shown():
 
 def test_showing_changes_nothing_in_the_model():
     model = models.CNN((1, 8, 8), batch_norm=True, dropout=0.5).train()
-    before, state = model.state_dict(), cnnkit.random.get_state()
+    before, state = copy.deepcopy(model.state_dict()), cnnkit.random.get_state()
     show(model, np.ones((8, 8)))
     for name, value in model.state_dict().items():
         np.testing.assert_array_equal(value.numpy(), before[name].numpy())

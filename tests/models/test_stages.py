@@ -1,5 +1,7 @@
 """The stages of a classifier's trunk."""
 
+import copy
+
 import pytest
 
 import cnnkit
@@ -15,7 +17,7 @@ def test_a_stage_is_the_last_module_of_each_size():
 
 def test_looking_for_stages_changes_nothing():
     model = models.resnet18(width_mult=0.125)
-    before = model.state_dict()
+    before = copy.deepcopy(model.state_dict())
     stages.stages_of(model)
     assert model.training
     assert all((value.numpy() == before[name].numpy()).all() for name, value in model.state_dict().items())

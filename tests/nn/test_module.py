@@ -101,7 +101,7 @@ def test_loading_a_state_dict_copies_the_values():
 ])
 def test_a_state_dict_that_does_not_fit_is_refused_and_changes_nothing(change, message):
     model = net()
-    before = model.state_dict()
+    before = copy.deepcopy(model.state_dict())
     state = {name: value * 0 + 5 for name, value in before.items()}
     change(state)
     with pytest.raises(RuntimeError, match=message):

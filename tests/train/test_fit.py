@@ -1,5 +1,6 @@
 """`fit`: it learns, repeats bit for bit, shows progress, stops when asked, and refuses what cannot work."""
 
+import copy
 import io
 import os
 import signal
@@ -95,7 +96,7 @@ def test_optimizers_go_by_name(name):
 
 def test_an_optimizer_of_ones_own_is_used():
     model = small()
-    before = model.state_dict()
+    before = copy.deepcopy(model.state_dict())
     train.fit(model, datasets.digits(train=False),
               optimizer=optim.SGD(model.parameters(), lr=0.0), progress=False)
     for name, value in model.state_dict().items():
@@ -111,7 +112,7 @@ def test_ctrl_c_finishes_the_batch_and_keeps_what_was_learnt():
             os.kill(os.getpid(), signal.SIGINT)
 
     model = small()
-    before = model.state_dict()
+    before = copy.deepcopy(model.state_dict())
     history = train.fit(model, datasets.digits(train=True), epochs=5, progress=Recorder(press))
     assert history.interrupted
     assert (len(history), len(steps)) == (1, 3)

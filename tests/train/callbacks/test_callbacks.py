@@ -1,5 +1,6 @@
 """Callbacks: when their hooks are called, and what each one does; checkpoints are in test_resume.py."""
 
+import copy
 import csv
 import json
 import time
@@ -193,7 +194,7 @@ class NotANumber(nn.Module):
 @pytest.mark.filterwarnings("ignore:invalid value:RuntimeWarning")
 def test_the_layer_that_made_nan_first_is_named_and_nothing_is_spoilt(model, settings, message):
     model = model()
-    before, random_states = model.state_dict(), []
+    before, random_states = copy.deepcopy(model.state_dict()), []
 
     class RandomStates(Callback):
         def on_before_optimizer_step(self, run):
