@@ -16,8 +16,8 @@
 
 Which memory the native calls work in is decided by `compiling`, and by `preparing` which of them depend on
 parameters alone, so that an inference makes them once (`NativeWatch`). Of many images an inference takes a
-few at a time through neighbouring calls (`slicing`, `NativeSlices`). A plan is trusted after one call that was
-made both ways with equal bits.
+few at a time through neighbouring calls (`slicing`, `NativeSlices`). A plan is trusted after one call that
+was made both ways with equal bits.
 
 A kernel table takes part by ``KernelTable(..., native=...)``; `cnnkit.backends.native` is the protocol. For
 a CUDA graph, `NativeCalls.noting` tells of launches, and `NativeCalls.build` captures a graph of them:
