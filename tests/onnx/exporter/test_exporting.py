@@ -1,4 +1,4 @@
-"""`onnx.export`: graphs that onnxruntime runs as cnnkit computes, and what is refused."""
+"""`onnx.export`: graphs that onnxruntime runs as cnnkit computes."""
 
 import collections
 import json
@@ -12,8 +12,6 @@ from cnnkit import backends, data, models, nn, random
 from cnnkit import onnx as cnnkit_onnx
 
 pytest.importorskip("ndonnx")
-
-
 runtime = pytest.importorskip("onnxruntime")
 TOLERANCE = 1e-5
 

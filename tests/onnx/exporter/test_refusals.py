@@ -11,6 +11,9 @@ import cnnkit.functional as F
 from cnnkit import backends, nn
 from cnnkit import onnx as cnnkit_onnx
 
+pytest.importorskip("ndonnx")
+pytest.importorskip("onnxruntime")
+
 
 def operators(model):
     return dict(collections.Counter(node.op_type for node in model.graph.node))
